@@ -1,0 +1,59 @@
+"""Case: findings that belong together (OCSF Incident Finding)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from watchfloor.core.entity import Involvement
+from watchfloor.core.finding import Severity
+from watchfloor.core.noun import Noun, Tenant
+
+# OCSF incident status_id: 1 new, 2 in progress, 3 on hold, 4 resolved, 5 closed.
+CaseStatus = Literal["new", "in_progress", "on_hold", "resolved", "closed"]
+
+
+class Link(Noun):
+    """Why a finding stands in this case: what it shares with another one. First-class, so that it can be undone."""
+
+    finding: str
+    other: str
+    because: Literal["entity", "thread", "kill_chain", "person"]
+    shared: str
+    strength: float
+    sentence: str
+
+
+class Case(Noun):
+    """Findings that belong together. `findings` are uids in order of time."""
+
+    tenant: Tenant
+    uid: str
+    time: int
+    last_time: int
+    title: str
+    status: CaseStatus = "new"
+    severity: Severity
+    findings: tuple[str, ...]
+    involved: tuple[Involvement, ...]
+    links: tuple[Link, ...] = ()
+    related: tuple[str, ...] = ()
+    tactics: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
+    detection_class: str
+    """The class (family x source) under whose bound it may be closed: that of its most telling finding."""
+    assignee: str = ""
+
+    @property
+    def case_uid(self) -> str:
+        return self.uid
+
+
+class Comment(Noun):
+    """A person's words on a case."""
+
+    tenant: Tenant
+    uid: str
+    case_uid: str
+    time: int
+    author: str
+    text: str

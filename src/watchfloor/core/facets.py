@@ -1,0 +1,124 @@
+"""Facets: the few fields of an event that history, correlation and questions speak of, read from OCSF paths.
+
+The lake has one column a facet. A facet is None where the event has no such field.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from watchfloor.core.entity import Entity, EntityType, Involvement, Role
+from watchfloor.core.event import Event
+
+# facet -> the OCSF paths that are tried in turn; the first one present counts.
+TEXT_FACETS: dict[str, tuple[str, ...]] = {
+    "user": ("actor.user.name", "actor.user.email_addr", "actor.user.uid", "user.name", "user.email_addr"),
+    "target_user": ("user.name", "user.email_addr"),
+    "host": ("device.hostname", "device.name"),
+    "device": ("device.uid", "device.name"),
+    "src_ip": ("src_endpoint.ip",),
+    "dst_ip": ("dst_endpoint.ip",),
+    "domain": ("query.hostname", "http_request.url.hostname", "tls.sni", "dst_endpoint.hostname"),
+    "url": ("http_request.url.url_string", "url.url_string"),
+    "http_method": ("http_request.http_method",),
+    "user_agent": ("http_request.user_agent",),
+    "process": ("process.name", "actor.process.name"),
+    "parent_process": ("process.parent_process.name", "actor.process.parent_process.name"),
+    "cmd_line": ("process.cmd_line", "actor.process.cmd_line"),
+    "file_name": ("file.path", "file.name", "process.file.path"),
+    "file_hash": ("file.hashes.0.value", "process.file.hashes.0.value"),
+    "operation": ("api.operation",),
+    "service": ("api.service.name",),
+    "error": ("api.response.error",),
+    "country": ("src_endpoint.location.country",),
+    "region": ("cloud.region",),
+    "account": ("cloud.account.uid",),
+    "access_key": ("actor.user.credential_uid",),
+    "resource": ("resources.0.uid", "resources.0.name"),
+    "sender": ("email.from", "email.from_mailbox.email_addr"),
+    "recipient": ("email.to.0",),
+    "message": ("email.message_uid",),
+    "signature": ("finding_info.title",),
+    "status": ("status",),
+}
+NUMBER_FACETS: dict[str, tuple[str, ...]] = {
+    "class_uid": ("class_uid",),
+    "activity_id": ("activity_id",),
+    "severity_id": ("severity_id",),
+    "status_id": ("status_id",),
+    "dst_port": ("dst_endpoint.port",),
+    "logon_type": ("logon_type_id",),
+    "asn": ("src_endpoint.autonomous_system.number",),
+}
+# Facets that name a thing in any letter case: Windows hosts, users, domains, mail addresses.
+FOLDED = frozenset(
+    {
+        "user",
+        "target_user",
+        "host",
+        "domain",
+        "process",
+        "parent_process",
+        "sender",
+        "recipient",
+        "file_hash",
+        "file_name",
+    }
+)
+
+_ENTITIES: tuple[tuple[str, EntityType, Role], ...] = (
+    ("user", "user", "actor"),
+    ("target_user", "user", "target"),
+    ("host", "host", "target"),
+    ("src_ip", "address", "source"),
+    ("dst_ip", "address", "destination"),
+    ("domain", "domain", "destination"),
+    ("url", "url", "destination"),
+    ("file_hash", "file", "related"),
+    ("access_key", "access_key", "actor"),
+    ("resource", "cloud_resource", "target"),
+    ("sender", "mailbox", "source"),
+    ("recipient", "mailbox", "target"),
+    ("message", "message", "related"),
+)
+
+# Accounts and addresses that stand for "nobody in particular".
+_NOBODY = frozenset(
+    {"", "-", "n/a", "unknown", "none", "null", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost"}
+)
+
+
+def plain_user(name: str) -> str:
+    """A user in its normal spelling: lower case, without a leading `DOMAIN\\`."""
+    return name.rpartition("\\")[2].strip().lower()
+
+
+def facets(event: Event) -> dict[str, Any]:
+    """All facets of an event; those it has not are None."""
+    found: dict[str, Any] = {}
+    for name, paths in TEXT_FACETS.items():
+        value = next((v for v in map(event.get, paths) if v is not None and not isinstance(v, dict)), None)
+        found[name] = None if value is None else _spelled(name, value)
+    for name, paths in NUMBER_FACETS.items():
+        value = next((v for v in map(event.get, paths) if isinstance(v, int)), None)
+        found[name] = value
+    return found
+
+
+def _spelled(name: str, value: Any) -> str:
+    text = str(value[0] if isinstance(value, list) and value else value)
+    if name in ("user", "target_user"):
+        return plain_user(text)
+    return text.lower() if name in FOLDED else text
+
+
+def involved(event: Event) -> tuple[Involvement, ...]:
+    """The entities of an event with their roles, each once, in a fixed order."""
+    values = facets(event)
+    seen: dict[Entity, Role] = {}
+    for facet, kind, role in _ENTITIES:
+        value = values[facet]
+        if value is None or value.lower() in _NOBODY:
+            continue
+        seen.setdefault(Entity(type=kind, value=value), role)
+    return tuple(Involvement(entity=entity, role=role) for entity, role in seen.items())

@@ -1,0 +1,76 @@
+"""The base of every noun: frozen, strict, with canonical bytes and a digest.
+
+Canonical bytes are JSON with sorted keys, no white space, UTF-8 and shortest round-trip floats, so that equal nouns
+have equal bytes on any machine. A digest is `sha256:` and the lower-case hex SHA-256 of bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Self
+
+import orjson
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from watchfloor.core.errors import WatchfloorError
+
+# A tenant's name stands in paths and keys, so it can hold nothing that means anything there.
+Tenant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+def digest_of(data: bytes) -> str:
+    """`sha256:<hex>` of bytes."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """Canonical JSON bytes of plain data (dicts, lists, strings, ints, floats, booleans, None)."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def short_id(prefix: str, *parts: str) -> str:
+    """A readable id that is a function of its parts: `prefix-` and 16 hex digits."""
+    joined = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+    return f"{prefix}-{hashlib.sha256(joined).hexdigest()[:16]}"
+
+
+class Noun(BaseModel):
+    """A frozen, strictly validated piece of data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """Validate plain data. Raises WatchfloorError that names each wrong field."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise _readable(cls.__name__, error) from None
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Self:
+        """Validate JSON. Raises WatchfloorError that names each wrong field."""
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            raise _readable(cls.__name__, error) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data (strings for enums, lists for tuples)."""
+        return self.model_dump(mode="json")
+
+    def canonical(self) -> bytes:
+        """The canonical bytes of this noun."""
+        return canonical(self.to_dict())
+
+    def digest(self) -> str:
+        """The digest of the canonical bytes."""
+        return digest_of(self.canonical())
+
+
+def _readable(name: str, error: ValidationError) -> WatchfloorError:
+    problems = [
+        f"{'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors(include_url=False)
+    ]
+    return WatchfloorError(f"not a valid {name}: " + "; ".join(problems[:8]))

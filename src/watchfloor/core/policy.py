@@ -1,0 +1,79 @@
+"""Policy: the one object with every threshold, autonomy level and approval rule."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from watchfloor.core.noun import Noun
+from watchfloor.core.plan import Effect
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class TriagePolicy(Noun):
+    """When a case is escalated, queued or closed."""
+
+    escalate_at: Share = 0.5
+    """Probability of malicious from which a person is called now."""
+    close_below: Share = 0.05
+    """Probability of malicious under which closing is thought of at all."""
+    max_missed_share: Share = 0.02
+    """The owner's limit: the share of real attacks among what is closed by itself, per class."""
+    confidence: Share = 0.95
+    """Of the exact (Clopper-Pearson) upper bound that must stay under `max_missed_share`."""
+    review_share: Share = 0.05
+    """The share of what was closed by itself that a person samples."""
+    never_close_severity: int = 5
+    """OCSF severity_id from which a case is never closed by itself."""
+
+
+class CorrelationPolicy(Noun):
+    """When findings join one case."""
+
+    window_hours: int = 24
+    join_at: float = 1.0
+    """Strength of links from which two findings join."""
+    hub_share: Share = 0.05
+    """An entity on a larger share of all findings is a hub and ties nothing together."""
+    hub_findings: int = 25
+    """... and on at least this many findings."""
+
+
+class ApprovalRule(Noun):
+    """Who must approve an action of an effect class."""
+
+    effect: Effect
+    approvals: int
+    roles: tuple[str, ...]
+
+
+class ResponsePolicy(Noun):
+    """What may run, and who must say so."""
+
+    rules: tuple[ApprovalRule, ...] = (
+        ApprovalRule(effect="read", approvals=0, roles=()),
+        ApprovalRule(effect="reversible", approvals=1, roles=("analyst", "lead")),
+        ApprovalRule(effect="destructive", approvals=1, roles=("lead",)),
+    )
+    approval_hours: int = 24
+    """How long an approval is valid."""
+    most_touched: int = 25
+    """A step that touches more entities than this is left out of plans."""
+    never: tuple[str, ...] = ()
+    """Entity keys that no action may be aimed at."""
+
+
+class Policy(Noun):
+    """Every setting that changes a decision. Versioned; its digest stands in each verdict and plan."""
+
+    name: str = "default"
+    version: int = 1
+    autonomy: Literal["observe", "recommend", "close"] = "close"
+    """`observe`: verdicts only; `recommend`: plans too; `close`: closes under the bound as well."""
+    triage: TriagePolicy = TriagePolicy()
+    correlation: CorrelationPolicy = CorrelationPolicy()
+    response: ResponsePolicy = ResponsePolicy()
+    minutes_per_case: Annotated[float, Field(gt=0)] = 20.0
+    """What one case costs an analyst by hand; the source of `minutes saved`."""

@@ -1,0 +1,56 @@
+"""Record: one raw input item with its source and position. Dead letter: one that could not be read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from watchfloor.core.noun import Digest, Noun, Tenant, digest_of, short_id
+
+Unit = Literal["line", "record", "row", "message", "byte", "file"]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One raw item as it came.
+
+    `source` is where it came from (a path or URL; members of archives as `outer.zip!inner.json`), `position` its
+    0-based index in `unit`s, `format` the reader that read it, `raw` its very bytes, `data` the parsed form.
+    A msgspec struct, not a pydantic one: it is made for every record.
+    """
+
+    tenant: str
+    source: str
+    position: int
+    unit: Unit
+    format: str
+    raw: bytes
+    data: dict[str, Any]
+
+    @property
+    def uid(self) -> str:
+        """The same record at the same place has the same id, so that ingesting twice counts once."""
+        return short_id("r", self.tenant, self.source, str(self.position), digest_of(self.raw))
+
+    @property
+    def where(self) -> str:
+        """`file, line 12` for people; positions count from 1 there."""
+        return f"{self.source}, {self.unit} {self.position + 1}"
+
+
+class DeadLetter(Noun):
+    """What could not be read or normalised, kept with the reason. Its bytes stand in the evidence store."""
+
+    tenant: Tenant
+    uid: str
+    time: int
+    source: str
+    position: int
+    unit: Unit
+    reason: str
+    content: Digest | None
+    size: int
+
+    @property
+    def where(self) -> str:
+        return f"{self.source}, {self.unit} {self.position + 1}"
