@@ -1,0 +1,1 @@
+"""The attacks, one function a chain. Each record is tagged with its chain as it is made."""
