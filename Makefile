@@ -1,0 +1,59 @@
+# Targets explain themselves: `make` alone lists them.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev demo test check format format-check lint types imports docs docs-check lock clean
+
+help: ## list the targets
+	@echo "make TARGET    (only python3, git and make are needed; everything goes into .venv)"
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## make .venv with the command .venv/bin/watchfloor
+	@$(PYTHON) tools/bootstrap.py runtime
+	@$(BIN)/python tools/assets.py
+	@echo "ready: $(BIN)/watchfloor --help"
+
+dev: ## install, and the tools for tests and checks
+	@$(PYTHON) tools/bootstrap.py dev
+	@$(BIN)/python tools/assets.py
+
+demo: install ## set up, run the bundled story and open the console; ARGS=--once prints the summary and ends
+	@$(BIN)/watchfloor demo $(ARGS)
+
+test: dev ## set up and run every test that needs no server (ARGS: more words for pytest)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: dev format-check lint types imports docs-check ## format, lint, types, import arrows, docs fresh
+
+format: dev ## write the one format
+	@$(BIN)/ruff format src tests tools bench
+	@$(BIN)/ruff check --fix -q src tests tools bench
+
+format-check:
+	@$(BIN)/ruff format --check -q src tests tools bench
+
+lint:
+	@$(BIN)/ruff check src tests tools bench
+
+types:
+	@$(BIN)/mypy
+
+imports:
+	@$(BIN)/lint-imports --no-cache
+
+docs: dev ## write docs/reference anew from the code
+	@$(BIN)/python tools/reference.py
+
+docs-check:
+	@$(BIN)/python tools/reference.py --check
+
+lock: ## write the lock files anew from pyproject.toml (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" pyproject.toml -o locks/runtime.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" --group dev pyproject.toml -o locks/dev.txt
+
+clean: ## remove what was installed and built
+	rm -rf .venv node_modules src/watchfloor/server/static/vendor .mypy_cache .ruff_cache .pytest_cache
