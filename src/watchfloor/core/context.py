@@ -14,22 +14,29 @@ WindowKind = Literal["maintenance", "red_team", "scanner", "roll_out", "travel"]
 
 
 class Company(Noun):
-    """The organisation itself. `working_hours` are local, `["08:00", "18:00"]`."""
+    """The organisation itself. `working_hours` are local, `["08:00", "18:00"]`, on `working_days` (0 is Monday)."""
 
     name: str = ""
     domains: tuple[str, ...] = ()
     mail_domains: tuple[str, ...] = ()
+    windows_domain: str = ""
+    tenant_id: str = ""
+    """The directory's own id, for Entra ID and Microsoft 365."""
+    internal_networks: tuple[str, ...] = ()
     egress_addresses: tuple[str, ...] = ()
+    public_addresses: tuple[str, ...] = ()
     working_hours: tuple[str, str] = ("08:00", "18:00")
+    working_days: tuple[int, ...] = (0, 1, 2, 3, 4)
     timezone: str = "UTC"
     countries: tuple[str, ...] = ()
     cloud_accounts: tuple[str, ...] = ()
 
 
 class Asset(Noun):
-    """A host. `tags` are free words such as `scanner`, `domain_controller`, `internet_facing`."""
+    """A host. `tags` are free words such as `scanner`, `domain_controller`; `names` are its other spellings."""
 
     host: str
+    names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     os: str = ""
     role: str = ""
@@ -79,8 +86,8 @@ class Context(Noun):
 
     @cached_property
     def _hosts(self) -> dict[str, Asset]:
-        names = {a.host.lower(): a for a in self.assets}
-        short = {a.host.lower().partition(".")[0]: a for a in self.assets}
+        names = {n.lower(): a for a in self.assets for n in (*a.names, a.host)}
+        short = {name.partition(".")[0]: a for name, a in names.items()}
         return {**short, **names}
 
     @cached_property
@@ -116,5 +123,6 @@ class Context(Noun):
         if (identity := self.identity(entity)) is not None:
             found |= {plain_user(s) for s in (identity.user, identity.mail, *identity.aliases) if s}
         if (asset := self.asset(entity)) is not None:
-            found |= {asset.host.lower(), asset.host.lower().partition(".")[0]}
+            names = [name.lower() for name in (asset.host, *asset.names)]
+            found |= {*names, *(name.partition(".")[0] for name in names)}
         return tuple(sorted(found))

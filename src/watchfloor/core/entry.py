@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from watchfloor.core.noun import Digest, Noun, Tenant
+from watchfloor.core.noun import Digest, Noun, Tenant, canonical
 
 ZERO = "sha256:" + "0" * 64
 
 
 class Entry(Noun):
-    """`body` is canonical JSON text of what happened; `previous` the digest of the entry before (ZERO for the first)."""
+    """`body` is canonical JSON text of what happened; `previous` the digest of the entry before, at first ZERO."""
 
     tenant: Tenant
     seq: int
@@ -30,3 +30,9 @@ class TreeHead(Noun):
     root: Digest
     public_key: str
     signature: str
+
+    def signed_bytes(self) -> bytes:
+        """What the signature covers: everything but the signature itself."""
+        fields = self.to_dict()
+        del fields["signature"]
+        return b"watchfloor-tree-head-v1\n" + canonical(fields)

@@ -90,7 +90,9 @@ class Outcome(Noun):
     time: int
     n: int
     call: Call
-    status: Literal["succeeded", "no_effect", "failed", "refused", "undone"]
+    status: Literal["succeeded", "already_so", "no_effect", "failed", "refused", "undone"]
+    """`already_so`: the check showed the wanted state before the step, so nothing was called and nothing can be undone.
+    `no_effect`: the call was accepted and the state did not change, which is an error."""
     sentence: str
     before: str = ""
     """Canonical JSON of the check's answer before the action."""

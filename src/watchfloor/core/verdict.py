@@ -12,6 +12,9 @@ HYPOTHESES: tuple[Hypothesis, ...] = ("malicious", "benign_true_positive", "fals
 
 Disposition = Literal["close", "queue", "escalate"]
 
+CLASS_BOUND = "class_bound"
+"""The closing gate that rests on the owner's labels."""
+
 # OCSF verdict_id of Incident Finding.
 VERDICT_ID: dict[str, int] = {
     "false_positive": 1,
@@ -115,3 +118,9 @@ class Verdict(Noun):
     inputs_digest: Digest
     scorecard_digest: Digest
     policy_digest: Digest
+
+    @property
+    def wants_to_close(self) -> bool:
+        """Whether nothing but the class's bound stands between this case and closing by itself."""
+        others = (gate.holds for gate in self.gates if gate.name != CLASS_BOUND)
+        return self.disposition == "close" or (self.disposition == "queue" and all(others))

@@ -1,0 +1,236 @@
+"""The event lake: Parquet by tenant, class and day, one column a facet, readable by any engine as it lies.
+
+`<folder>/<tenant>/<class_uid>/<day>/<segment>.parquet`. A segment's name is a function of its events' uids, so writing
+the same events again writes nothing; an event in two segments counts once when read. DuckDB reads; no other file is
+the system of record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from watchfloor.core.clock import day_of
+from watchfloor.core.errors import NotFoundError, WatchfloorError
+from watchfloor.core.event import Event
+from watchfloor.core.facets import NUMBER_FACETS, TEXT_FACETS, facets
+from watchfloor.core.noun import digest_of
+from watchfloor.store.lake_reader import LakeReader
+from watchfloor.store.tenancy import checked
+
+# Small row groups keep the look-up of one event cheap: only its group is unpacked.
+ROWS_A_GROUP = 1_024
+_LARGEST = 2**63
+
+SCHEMA = pa.schema(
+    [
+        ("uid", pa.string()),
+        ("time", pa.int64()),
+        ("layer", pa.string()),
+        ("mapping", pa.string()),
+        ("source", pa.string()),
+        ("position", pa.int64()),
+        ("unit", pa.string()),
+        ("logsource", pa.string()),
+        *((name, pa.string()) for name in TEXT_FACETS),
+        *((name, pa.int64()) for name in NUMBER_FACETS),
+        ("ocsf", pa.string()),
+        ("original", pa.string()),
+    ]
+)
+_WHOLE = ("uid", "time", "layer", "mapping", "source", "position", "unit", "logsource", "ocsf", "original")
+
+
+class _Place(NamedTuple):
+    """Where an event lies: its file and its row there."""
+
+    file: Path
+    row: int
+
+
+class Lake:
+    """The events of all tenants under one folder. Writers and readers may be different processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._places: dict[str, dict[str, _Place]] = defaultdict(dict)
+        self._seen: dict[str, set[Path]] = defaultdict(set)
+        self._lock = threading.RLock()
+
+    def write(self, tenant: str, events: Sequence[Event]) -> int:
+        """Store events durably; returns how many of them the tenant did not have before.
+
+        Raises WatchfloorError when an event is another tenant's or the disk refuses.
+        """
+        with self._lock:
+            return self._write(tenant, events)
+
+    def _write(self, tenant: str, events: Sequence[Event]) -> int:
+        known = self._index(tenant)
+        fresh: dict[str, Event] = {}
+        for event in events:
+            if event.tenant != tenant:
+                raise WatchfloorError(f"event of tenant {event.tenant!r} for {tenant!r}", where=event.uid)
+            if event.uid not in known:
+                fresh.setdefault(event.uid, event)
+        parts: dict[tuple[int, str], list[Event]] = defaultdict(list)
+        for event in fresh.values():
+            parts[_class_of(event), day_of(event.time)].append(event)
+        for (class_uid, day), part in parts.items():
+            self._write_segment(tenant, class_uid, day, sorted(part, key=lambda e: (e.time, e.uid)))
+        return len(fresh)
+
+    def _write_segment(self, tenant: str, class_uid: int, day: str, events: list[Event]) -> None:
+        folder = self._of(tenant) / str(class_uid) / day
+        name = digest_of("\n".join(sorted(e.uid for e in events)).encode())[7:39]
+        file = folder / f"{name}.parquet"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_atomically(_table(events), file)
+        except OSError as error:
+            raise WatchfloorError(
+                f"cannot write events: {error.strerror or error}", where=str(file), do="Free space or mend rights"
+            ) from None
+        self._seen[tenant].add(file)
+        self._places[tenant].update((e.uid, _Place(file, row)) for row, e in enumerate(events))
+
+    def event(self, tenant: str, uid: str) -> Event:
+        """One event. Raises NotFoundError."""
+        found = self.events(tenant, (uid,))
+        if uid not in found:
+            raise NotFoundError(f"tenant {tenant} has no event {uid}")
+        return found[uid]
+
+    def events(self, tenant: str, uids: Iterable[str]) -> dict[str, Event]:
+        """The events of these uids by uid; the ones that are not there are left out."""
+        wanted = dict.fromkeys(uids)
+        with self._lock:
+            known = self._places[checked(tenant)]
+            if not wanted.keys() <= known.keys():
+                known = self._index(tenant)
+        groups: dict[tuple[Path, int], list[int]] = defaultdict(list)
+        for uid in wanted:
+            if (place := known.get(uid)) is not None:
+                groups[place.file, place.row // ROWS_A_GROUP].append(place.row % ROWS_A_GROUP)
+        found: dict[str, Event] = {}
+        for (file, group), rows in groups.items():
+            found.update((e.uid, e) for e in _read_rows(tenant, file, group, rows))
+        return {uid: found[uid] for uid in wanted if uid in found}
+
+    def reader(self, tenant: str) -> LakeReader:
+        """A reader of the tenant's events as they are now; what is written later is not in it."""
+        return LakeReader(self._files(tenant))
+
+    def _of(self, tenant: str) -> Path:
+        return self.folder / checked(tenant)
+
+    def _files(self, tenant: str) -> list[Path]:
+        return sorted(self._of(tenant).glob("*/*/*.parquet"))
+
+    def _index(self, tenant: str) -> dict[str, _Place]:
+        """Every uid's place, brought up to date with segments that other processes wrote.
+
+        It holds about 100 bytes an event: right for millions; beyond that, Parquet bloom filters take its place.
+        """
+        places, seen = self._places[tenant], self._seen[tenant]
+        for file in self._files(tenant):
+            if file not in seen:
+                uids = pq.read_table(file, columns=["uid"], partitioning=None)["uid"].to_pylist()
+                for row, uid in enumerate(uids):
+                    places.setdefault(uid, _Place(file, row))
+                seen.add(file)
+        return places
+
+
+def _class_of(event: Event) -> int:
+    value = event.ocsf.get("class_uid")
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _table(events: list[Event]) -> pa.Table:
+    rows = [_row(e) for e in events]
+    try:
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+    except (pa.ArrowInvalid, UnicodeError, OverflowError):
+        # Lone surrogates and numbers over 64 bits cannot stand in Parquet; the JSON columns keep the originals.
+        return pa.Table.from_pylist([{k: _storable(v) for k, v in row.items()} for row in rows], schema=SCHEMA)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int):
+        return int(value) if -_LARGEST <= value < _LARGEST else None
+    return value
+
+
+def _row(event: Event) -> dict[str, Any]:
+    row = facets(event)
+    row.update(
+        uid=event.uid,
+        time=event.time,
+        layer=event.layer,
+        mapping=event.mapping,
+        source=event.source,
+        position=event.position,
+        unit=event.unit,
+        logsource=_json(event.logsource),
+        ocsf=_json(event.ocsf),
+        original=_json(event.original),
+    )
+    return row
+
+
+def _json(value: Any) -> str:
+    """JSON text. What orjson will not write (numbers over 64 bits, lone surrogates) goes by the slow way, and begins
+    with a space so that it is read back by the slow way, too: orjson would round such numbers."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return " " + json.dumps(value, separators=(",", ":"))
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text) if text.startswith(" ") else orjson.loads(text)
+
+
+def _write_atomically(table: pa.Table, file: Path) -> None:
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as out:
+            pq.write_table(table, out, compression="zstd", row_group_size=ROWS_A_GROUP, use_dictionary=_FACETS)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+_FACETS = [name for name in SCHEMA.names if name not in ("uid", "time", "position", "ocsf", "original")]
+
+
+def _read_rows(tenant: str, file: Path, group: int, rows: list[int]) -> Iterator[Event]:
+    try:
+        with pq.ParquetFile(file) as parquet:
+            table = parquet.read_row_group(group, columns=list(_WHOLE)).take(rows)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise WatchfloorError(f"a segment of the lake cannot be read: {error}", where=str(file)) from None
+    for row in table.to_pylist():
+        yield Event(
+            tenant=tenant,
+            **{**row, **{name: _parsed(row[name]) for name in ("logsource", "ocsf", "original")}},
+        )

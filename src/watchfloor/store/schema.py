@@ -1,0 +1,130 @@
+"""The tables, one layout per database file, and the steps that bring an older file up to date.
+
+A new file is made from the tables as they stand here. An older one runs the `upgrades` that it has not seen,
+in order, inside one transaction. A database inside one product needs no more than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+Upgrade = Callable[[sa.Connection], None]
+
+
+class Layout(NamedTuple):
+    """The tables of one database file. Its version is one more than the number of its upgrades."""
+
+    tables: sa.MetaData
+    upgrades: tuple[Upgrade, ...] = ()
+
+    @property
+    def version(self) -> int:
+        return 1 + len(self.upgrades)
+
+
+_main = sa.MetaData()
+_contents = sa.MetaData()
+
+# `n` is the order of first writing: it tells the later of two documents of the same time.
+documents = sa.Table(
+    "documents",
+    _main,
+    sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("uid", sa.Text, nullable=False),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("status", sa.Text),
+    sa.Column("case_uid", sa.Text),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("tenant", "kind", "uid"),
+)
+# One index a list view: by time, by status, of a case. Without them a page of 50 costs a scan of everything.
+sa.Index("documents_by_time", *(documents.c[c] for c in ("tenant", "kind", "time")))
+for _column in ("status", "case_uid"):
+    _present = documents.c[_column].is_not(None)
+    sa.Index(
+        f"documents_by_{_column}",
+        *(documents.c[c] for c in ("tenant", "kind", _column, "time")),
+        sqlite_where=_present,
+        postgresql_where=_present,
+    )
+
+accounts = sa.Table(
+    "accounts",
+    _main,
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("user", sa.Text, primary_key=True),
+    sa.Column("password_hash", sa.Text, nullable=False),
+    sa.Column("roles", sa.Text, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("locked_until", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+sessions = sa.Table(
+    "sessions",
+    _main,
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("token_digest", sa.Text, primary_key=True),
+    sa.Column("user", sa.Text, nullable=False),
+    sa.Column("opened_at", sa.BigInteger, nullable=False),
+    sa.Column("seen_at", sa.BigInteger, nullable=False),
+    sa.ForeignKeyConstraint(["tenant", "user"], ["accounts.tenant", "accounts.user"], ondelete="CASCADE"),
+)
+
+entries = sa.Table(
+    "entries",
+    _main,
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+sa.Index("entries_by_subject", *(entries.c[c] for c in ("tenant", "subject", "seq")))
+
+heads = sa.Table(
+    "heads",
+    _main,
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
+# Where the ledger of a tenant stands: derived from its entries, so that an append need not read them.
+edges = sa.Table(
+    "edges",
+    _main,
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),
+    sa.Column("edge", sa.LargeBinary, nullable=False),
+)
+
+contents = sa.Table(
+    "contents",
+    _contents,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+
+def _append_only(table: sa.Table, *key: str) -> None:
+    """Let SQLite itself refuse to change, delete or replace a row."""
+    same = " AND ".join(f"{column} = NEW.{column}" for column in key)
+    exists = f"EXISTS (SELECT 1 FROM {table.name} WHERE {same})"  # noqa: S608 - names from this file
+    for verb, when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", f"WHEN {exists}")):
+        trigger = sa.DDL(  # type: ignore[no-untyped-call]
+            f"CREATE TRIGGER {table.name}_no_{verb.lower()} BEFORE {verb} ON {table.name} {when} "
+            f"BEGIN SELECT RAISE(ABORT, '{table.name} are append-only'); END"
+        )
+        sa.event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
+
+
+_append_only(entries, "tenant", "seq")
+_append_only(heads, "tenant", "size")
+
+MAIN = Layout(_main)
+CONTENTS = Layout(_contents)
