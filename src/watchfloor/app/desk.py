@@ -1,0 +1,241 @@
+"""The people's half: look, approve, execute, undo, comment, decide. Every act is written to the ledger."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from watchfloor.app.decide import replay
+from watchfloor.app.parts import Parts
+from watchfloor.app.pipeline import IngestReport, Pipeline
+from watchfloor.app.views import CaseView, LedgerState, QueueRow, SourceRow
+from watchfloor.core.case import Case, Comment
+from watchfloor.core.context import Context
+from watchfloor.core.entry import Entry
+from watchfloor.core.errors import RefusedError, WatchfloorError
+from watchfloor.core.event import Event, Layer
+from watchfloor.core.evidence import Evidence
+from watchfloor.core.finding import Finding
+from watchfloor.core.label import Label
+from watchfloor.core.noun import short_id
+from watchfloor.core.plan import Approval, Outcome, Plan
+from watchfloor.core.policy import Policy
+from watchfloor.core.record import DeadLetter
+from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
+
+_PRESSING: dict[Disposition | None, int] = {"escalate": 0, "queue": 1, None: 2, "close": 3}
+MAX_COMMENT = 10_000
+
+
+class Desk:
+    """What a person does with cases, for the console, the API and the command line alike."""
+
+    def __init__(self, parts: Parts, pipeline: Pipeline) -> None:
+        self._parts, self._pipeline = parts, pipeline
+        self.tenant = parts.tenant
+        self.updates = parts.updates
+
+    @property
+    def policy(self) -> Policy:
+        return self._parts.policy
+
+    @property
+    def context(self) -> Context:
+        return self._parts.context
+
+    # Looking
+
+    def queue(
+        self, status: str | None = None, disposition: Disposition | None = None, limit: int | None = 100
+    ) -> list[QueueRow]:
+        """Cases with their verdicts, the most pressing first: who decides, then probability, then severity."""
+        documents, tenant = self._parts.documents, self.tenant
+        cases = documents.find(tenant, Case, status=status, limit=None)
+        verdicts = documents.latest_each(tenant, Verdict, [case.uid for case in cases])
+        rows = [QueueRow(case, verdicts.get(case.uid)) for case in cases]
+        if disposition is not None:
+            rows = [row for row in rows if row.verdict and row.verdict.disposition == disposition]
+        rows.sort(key=_pressing)
+        return rows[:limit]
+
+    def case_view(self, case_uid: str) -> CaseView:
+        """All that a case page shows. Raises NotFoundError."""
+        documents, tenant = self._parts.documents, self.tenant
+        case = documents.get(tenant, Case, case_uid)
+        plan = documents.latest(tenant, Plan, case_uid)
+        return CaseView(
+            case=case,
+            findings=documents.get_many(tenant, Finding, case.findings),
+            verdict=documents.latest(tenant, Verdict, case_uid),
+            plan=plan,
+            approvals=documents.find(tenant, Approval, case_uid=case_uid, newest_first=False),
+            outcomes=documents.find(tenant, Outcome, case_uid=case_uid, newest_first=False),
+            comments=documents.find(tenant, Comment, case_uid=case_uid, newest_first=False),
+            label=documents.latest(tenant, Label, case_uid),
+            entries=self._parts.ledger.of_subject(tenant, case_uid),
+        )
+
+    def evidence_view(self, evidence_uid: str) -> Evidence:
+        """Evidence, its content hashed anew. Raises NotFoundError, or an error when a byte differs."""
+        return self._parts.evidence.get(self.tenant, evidence_uid)
+
+    def event_view(self, event_uid: str) -> Event:
+        return self._parts.lake.event(self.tenant, event_uid)
+
+    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        return self._parts.documents.find(self.tenant, DeadLetter, limit=limit)
+
+    def ledger_entries(self, limit: int = 100) -> list[Entry]:
+        """The newest entries first."""
+        return self._parts.ledger.latest(self.tenant, limit)
+
+    def ledger_state(self) -> LedgerState:
+        """The whole record, exported and read just now by the stand-alone verifier."""
+        from watchfloor.ledger import verifier
+
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = self.export_ledger(Path(scratch) / "export")
+            report = verifier.verify(folder, self._parts.ledger_key.public)
+        head = self._parts.ledger.head(self.tenant, self._parts.clock())
+        return LedgerState(report.entries, head, [str(problem) for problem in report.problems])
+
+    def export_ledger(self, folder: Path) -> Path:
+        """The signed record with its stand-alone verifier, in a new folder."""
+        self._parts.ledger.head(self.tenant, self._parts.clock())
+        return self._parts.ledger.export(self.tenant, folder)
+
+    def plan(self, plan_uid: str) -> Plan:
+        return self._parts.documents.get(self.tenant, Plan, plan_uid)
+
+    def layers(self, case_uids: Sequence[str]) -> dict[str, tuple[Layer, ...]]:
+        """The layers of the stack that each case's findings come from."""
+        documents = self._parts.documents
+        cases = documents.get_many(self.tenant, Case, case_uids)
+        uids = [uid for case in cases for uid in case.findings]
+        layer = {f.uid: f.layer for f in documents.get_many(self.tenant, Finding, uids)}
+        return {case.uid: tuple(sorted({layer[uid] for uid in case.findings})) for case in cases}
+
+    def sources(self) -> list[SourceRow]:
+        """What has come from where, the newest first."""
+        dead = Counter(d.source for d in self._parts.documents.find(self.tenant, DeadLetter, limit=None))
+        rows = {
+            source: SourceRow(source, mappings, events, dead.pop(source, 0), last)
+            for source, mappings, events, last in self._parts.lake.sources(self.tenant)
+        }
+        rows |= {source: SourceRow(source, (), 0, count, None) for source, count in dead.items()}
+        return sorted(rows.values(), key=lambda row: (-(row.last_time or 0), row.source))
+
+    def replay(self, case_uid: str) -> tuple[Verdict, Verdict]:
+        """The stored verdict and the one decided again from its recorded inputs: their bytes must be equal."""
+        return replay(self._parts, case_uid)
+
+    # Bringing in
+
+    def ingest(self, paths: list[Path]) -> IngestReport:
+        """Records in, then triage: what an upload does."""
+        report = self._pipeline.ingest(paths)
+        self._pipeline.triage()
+        return report
+
+    # Acting
+
+    def approve(self, plan_uid: str, steps: tuple[int, ...], user: str, passphrase: str) -> Approval:
+        """Sign the exact plan. Raises RefusedError when policy or roles forbid it, or the passphrase is wrong."""
+        return self._sign(plan_uid, steps, user, passphrase)
+
+    def execute(self, approval_uid: str) -> list[Outcome]:
+        """Run what was approved, and nothing else. Returns when each step has its outcome."""
+        parts = self._parts
+        approval = parts.documents.get(self.tenant, Approval, approval_uid)
+        outcomes = parts.executor.execute(self.tenant, approval_uid)
+        parts.updates.publish(self.tenant, "case", approval.case_uid)
+        return outcomes
+
+    def undo(self, plan_uid: str, step: int, user: str, passphrase: str) -> list[Outcome]:
+        """Sign and run the undo of one executed step."""
+        approval = self._sign(plan_uid, (step,), user, passphrase, undo=True)
+        return self.execute(approval.uid)
+
+    def _sign(
+        self, plan_uid: str, steps: tuple[int, ...], user: str, passphrase: str, *, undo: bool = False
+    ) -> Approval:
+        parts = self._parts
+        plan = parts.documents.get(self.tenant, Plan, plan_uid)
+        if (newest := parts.documents.latest(self.tenant, Plan, plan.case_uid)) is None or newest.uid != plan_uid:
+            raise RefusedError("this plan was replaced by a newer one", where=plan_uid, do="Open the case again")
+        approval = parts.approve(plan, steps, user, passphrase, undo=undo)
+        parts.documents.put(self.tenant, approval)
+        self._log("plan.approved", plan.case_uid, user, approval.to_dict())
+        return approval
+
+    # Deciding
+
+    def comment(self, case_uid: str, user: str, text: str) -> Comment:
+        self._parts.documents.get(self.tenant, Case, case_uid)
+        text = text.strip()
+        if not text or len(text) > MAX_COMMENT:
+            raise WatchfloorError(f"a comment has 1 to {MAX_COMMENT:,} characters")
+        at = self._parts.clock()
+        comment = Comment(
+            tenant=self.tenant,
+            uid=short_id("comment", case_uid, user, str(at), text),
+            case_uid=case_uid,
+            time=at,
+            author=user,
+            text=text,
+        )
+        self._parts.documents.put(self.tenant, comment)
+        self._log("case.commented", case_uid, user, comment.to_dict())
+        return comment
+
+    def resolve(self, case_uid: str, hypothesis: Hypothesis, user: str, resolution_code: str) -> Label:
+        """A person's verdict. It closes the case, and labels its class for the bound under which others may close."""
+        documents = self._parts.documents
+        case = documents.get(self.tenant, Case, case_uid)
+        verdict = documents.latest(self.tenant, Verdict, case_uid)
+        at = self._parts.clock()
+        label = Label(
+            tenant=self.tenant,
+            uid=short_id("label", case_uid, user, str(at)),
+            time=at,
+            detection_class=case.detection_class,
+            detection=documents.get(self.tenant, Finding, case.findings[0]).detection.uid,
+            verdict=hypothesis,
+            would_close=verdict is not None and verdict.wants_to_close,
+            by=user,
+            case_uid=case_uid,
+        )
+        documents.put(self.tenant, label, case.model_copy(update={"status": "resolved"}))
+        self._log("case.resolved", case_uid, user, label.to_dict() | {"resolution_code": resolution_code})
+        return label
+
+    def reopen(self, case_uid: str, user: str) -> Case:
+        return self._change(case_uid, user, "case.reopened", {"status": "in_progress"})
+
+    def assign(self, case_uid: str, user: str, assignee: str) -> Case:
+        return self._change(case_uid, user, "case.assigned", {"assignee": assignee})
+
+    def _change(self, case_uid: str, user: str, kind: str, update: dict[str, Any]) -> Case:
+        case = self._parts.documents.get(self.tenant, Case, case_uid).model_copy(update=update)
+        self._parts.documents.put(self.tenant, case)
+        self._log(kind, case_uid, user, update)
+        return case
+
+    def _log(self, kind: str, case_uid: str, actor: str, body: dict[str, Any]) -> None:
+        self._parts.ledger.append(
+            self.tenant, kind=kind, subject=case_uid, actor=actor, body=body, time=self._parts.clock()
+        )
+        self._parts.updates.publish(self.tenant, "case", case_uid)
+
+
+def _pressing(row: QueueRow) -> tuple[int, float, int, str]:
+    verdict = row.verdict
+    return (
+        _PRESSING[verdict.disposition if verdict else None],
+        -(verdict.probability if verdict else 0.0),
+        -row.case.severity,
+        row.case.uid,
+    )

@@ -1,0 +1,121 @@
+"""Doctor: what works, what does not, and how to mend it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from watchfloor.app.settings import Settings, read_policy
+from watchfloor.core.errors import WatchfloorError
+
+LOW_DISK = 1_000_000_000
+
+
+class Check(NamedTuple):
+    """One line: whether it works, and what to do when it does not."""
+
+    name: str
+    works: bool
+    sentence: str
+
+
+def checks(home: Path, rules: Sequence[Path] = ()) -> Iterator[Check]:
+    """Every check, each by itself: one that fails stops none of the others."""
+    tests: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("content", _content),
+        ("home", lambda: _home(home)),
+        ("settings", lambda: _settings(home)),
+        ("disk", lambda: _disk(home)),
+        ("console libraries", _assets),
+        ("record", lambda: _record(home)),
+    )
+    for name, test in tests:
+        try:
+            yield Check(name, True, test())
+        except (WatchfloorError, OSError) as error:
+            yield Check(name, False, str(error))
+    yield from _rules(rules)
+
+
+def _content() -> str:
+    from watchfloor.detect import Detector
+    from watchfloor.ingest import Normalizer
+    from watchfloor.integrations import Actions
+    from watchfloor.respond.playbooks import shipped_playbooks
+    from watchfloor.triage.catalogue import Catalogue
+
+    Normalizer.shipped()
+    shipped_playbooks(Actions.shipped())
+    questions = Catalogue.shipped()
+    if failures := questions.failures():
+        raise WatchfloorError(f"{len(failures)} questions fail their own tests: {failures[0]}", do="Install again")
+    if problems := Detector.load().problems:
+        raise WatchfloorError(f"{len(problems)} shipped detections do not load: {problems[0]}", do="Install again")
+    return f"mappings, detections, playbooks and {len(questions.questions)} questions load"
+
+
+def _home(home: Path) -> str:
+    if not home.exists():
+        return f"{home} is not there yet; the first command that needs it makes it"
+    from watchfloor.app.watchfloor import Watchfloor
+
+    with Watchfloor.open(home) as product:
+        return f"{home} opens, with {product.pipeline.count()} findings"
+
+
+def _settings(home: Path) -> str:
+    settings = Settings.read(home)
+    read_policy(settings.policy)
+    missing = [
+        str(p) for p in (*settings.rules, *settings.intel, settings.context, settings.labels) if p and not p.exists()
+    ]
+    if missing:
+        raise WatchfloorError(
+            f"not found: {', '.join(missing)}", where=str(home), do="Mend the paths in watchfloor.yaml"
+        )
+    return f"policy {settings.policy!r}, tenant {settings.tenant!r}"
+
+
+def _disk(home: Path) -> str:
+    place = next(p for p in (home, *home.absolute().parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    if free < LOW_DISK:
+        raise WatchfloorError(f"only {free / 1e9:.1f} GB are free", where=str(place), do="Make room")
+    return f"{free / 1e9:.0f} GB are free"
+
+
+def _assets() -> str:
+    from watchfloor import server
+
+    if not (Path(server.__file__).parent / "static" / "vendor" / "htmx.js").exists():
+        raise WatchfloorError(
+            "absent: no live updates and no graph", do="Run: python3 tools/assets.py (needs the npm registry)"
+        )
+    return "present"
+
+
+def _record(home: Path) -> str:
+    if not (home / "watchfloor.db").exists():
+        return "no ledger yet"
+    from watchfloor.app.watchfloor import Watchfloor
+
+    with Watchfloor.open(home) as product:
+        state = product.desk.ledger_state()
+    if state.problems:
+        raise WatchfloorError(
+            f"the ledger does not verify: {state.problems[0]}", where=str(home), do="Restore a backup"
+        )
+    return f"{state.size} ledger entries verify"
+
+
+def _rules(rules: Sequence[Path]) -> Iterator[Check]:
+    if not rules:
+        return
+    from watchfloor.detect import Detector
+
+    detector = Detector.load(rules, shipped=False)
+    for problem in detector.problems:
+        yield Check("rule", False, str(problem))
+    yield Check("rules", True, f"{len(detector.rules):,} rules load")

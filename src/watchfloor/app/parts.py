@@ -1,0 +1,208 @@
+"""Parts: everything a running product is made of, built from a home and its settings, each when first needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from watchfloor.app.settings import Settings, read_policy
+from watchfloor.app.updates import Updates
+from watchfloor.core.context import Context
+from watchfloor.core.errors import NotFoundError
+from watchfloor.core.intel import Intel
+from watchfloor.core.label import Label
+from watchfloor.core.plan import Approval, Plan
+from watchfloor.core.policy import Policy
+from watchfloor.ledger.ledger import Ledger
+from watchfloor.ledger.signing import SigningKey
+from watchfloor.respond.approvals import approve
+from watchfloor.respond.keys import KeyRing
+from watchfloor.store.accounts import Accounts
+from watchfloor.store.database import Database
+from watchfloor.store.documents import Documents
+from watchfloor.store.evidence import EvidenceStore
+from watchfloor.store.home import Home
+
+if TYPE_CHECKING:
+    from watchfloor.detect import Detector
+    from watchfloor.enrich import Enricher
+    from watchfloor.ingest import Normalizer
+    from watchfloor.integrations import Actions, Connection
+    from watchfloor.respond.executor import Executor
+    from watchfloor.respond.playbooks import Playbook
+    from watchfloor.store.lake import Lake
+    from watchfloor.triage.catalogue import Catalogue
+    from watchfloor.triage.scorecard import Scorecard
+
+Clock = Callable[[], int]
+
+
+def now() -> int:
+    """Milliseconds since the epoch. The rim's clock; nothing in the core reads it."""
+    return time.time_ns() // 1_000_000
+
+
+class Parts:
+    """What pipeline and desk share: one tenant's view of one home.
+
+    What takes long to load is imported and built when first asked for, so that a command pays for what it uses.
+    """
+
+    def __init__(self, home: Home, settings: Settings, connections: Sequence[Connection], clock: Clock = now) -> None:
+        self.home, self.settings, self.clock = home, settings, clock
+        self.tenant = settings.tenant
+        self.updates = Updates()
+        self.connections = tuple(connections)
+        self._database = Database.open(home.database)
+        self.documents = Documents(self._database)
+        self.evidence = EvidenceStore(home.evidence, self.documents)
+        self.ledger_key = SigningKey.open(home.keys)
+        self.ledger = Ledger(self._database, self.ledger_key)
+        self.accounts = Accounts(self._database)
+        self.keys = KeyRing(home.keys / settings.tenant)
+        self._executor: Executor | None = None
+
+    def close(self) -> None:
+        if self._executor is not None:
+            self._executor.close()
+        self.evidence.close()
+        self._database.close()
+
+    def together(self) -> AbstractContextManager[sa.Connection]:
+        """A block of writes that commit together or not at all."""
+        return self._database.write()
+
+    # What decisions rest on
+
+    @cached_property
+    def policy(self) -> Policy:
+        return read_policy(self.settings.policy)
+
+    @cached_property
+    def context(self) -> Context:
+        from watchfloor.ingest.context import load_context
+
+        return load_context(self.settings.context) if self.settings.context else Context()
+
+    @cached_property
+    def intel(self) -> Intel:
+        from watchfloor.ingest.intel import load_intel
+
+        return load_intel(self.settings.intel)
+
+    @cached_property
+    def _owner_labels(self) -> tuple[Label, ...]:
+        from watchfloor.ingest.labels import load_labels
+
+        return load_labels(self.settings.labels, self.tenant) if self.settings.labels else ()
+
+    def labels(self) -> tuple[Label, ...]:
+        """The labels of the owner's file, and those that people gave on cases since."""
+        return (*self._owner_labels, *self.documents.find(self.tenant, Label, limit=None, newest_first=False))
+
+    # The five steps
+
+    @cached_property
+    def normalizer(self) -> Normalizer:
+        from watchfloor.ingest import Normalizer
+
+        return Normalizer.shipped()
+
+    @cached_property
+    def detector(self) -> Detector:
+        from watchfloor.detect import Detector
+
+        settings = self.settings
+        return Detector.load(settings.rules, shipped=settings.shipped_rules, intel=self.intel)
+
+    @cached_property
+    def lake(self) -> Lake:
+        from watchfloor.store.lake import Lake
+
+        return Lake(self.home.lake)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        from watchfloor.triage.catalogue import Catalogue
+
+        return Catalogue.shipped()
+
+    @cached_property
+    def scorecard(self) -> Scorecard:
+        from watchfloor.triage.scorecard import Scorecard
+
+        return Scorecard.expert(self.catalogue)
+
+    def enricher(self) -> Enricher:
+        """A fresh enricher: it remembers answers for one run, so that no fact is older than the run."""
+        from watchfloor.enrich import Enricher, collectors_for
+
+        reader = self.lake.reader(self.tenant)
+        collectors = collectors_for(self.lake, reader, self.context, self.intel, self.labels())
+        return Enricher(collectors, self.evidence, self.clock)
+
+    @cached_property
+    def actions(self) -> Actions:
+        from watchfloor.integrations import Actions
+
+        return Actions.shipped()
+
+    @cached_property
+    def playbooks(self) -> tuple[Playbook, ...]:
+        from watchfloor.respond.playbooks import shipped_playbooks
+
+        return shipped_playbooks(self.actions)
+
+    # Acting
+
+    def roles(self, tenant: str) -> Callable[[str], Iterable[str]]:
+        """Who has which roles now; nobody unknown has any."""
+
+        def of(user: str) -> Iterable[str]:
+            try:
+                return self.accounts.get(tenant, user).roles
+            except NotFoundError:
+                return ()
+
+        return of
+
+    def approve(
+        self, plan: Plan, steps: tuple[int, ...], user: str, passphrase: str, *, undo: bool = False
+    ) -> Approval:
+        """A person's signature over these steps of this plan. Raises RefusedError where it would not hold."""
+        return approve(
+            plan,
+            steps,
+            user=user,
+            passphrase=passphrase,
+            keys=self.keys,
+            roles=self.roles(self.tenant),
+            policy=self.policy.response,
+            at=self.clock(),
+            undo=undo,
+        )
+
+    @property
+    def executor(self) -> Executor:
+        """The durable executor, started when first needed; it goes on with what an earlier process left undone."""
+        if self._executor is None:
+            from watchfloor.integrations import Client
+            from watchfloor.respond.executor import Executor
+
+            self._executor = Executor(
+                self.home.work,
+                documents=self.documents,
+                append=self.ledger.append,
+                caller=Client(self.actions, self.connections),
+                actions=self.actions,
+                keys=self.keys,
+                roles=self.roles,
+                policy=self.policy,
+                clock=self.clock,
+            ).start()
+        return self._executor

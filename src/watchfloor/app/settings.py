@@ -1,0 +1,54 @@
+"""Settings: where a tenant's content and context lie. What changes a decision is policy, not a setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from watchfloor import content
+from watchfloor.core.errors import WatchfloorError
+from watchfloor.core.noun import Noun, Tenant
+from watchfloor.core.policy import Policy
+
+FILE = "watchfloor.yaml"
+
+
+class Settings(Noun):
+    """One tenant's settings, from `watchfloor.yaml` in its home or from a command's options."""
+
+    tenant: Tenant = "default"
+    rules: tuple[Path, ...] = ()
+    shipped_rules: bool = True
+    context: Path | None = None
+    intel: tuple[Path, ...] = ()
+    labels: Path | None = None
+    connections: Path | None = None
+    policy: str = "default"
+    """A shipped preset's name, or a path to a YAML file."""
+
+    @classmethod
+    def read(cls, home: Path) -> Settings:
+        """The settings of a home; the defaults where it has none."""
+        file = home / FILE
+        if not file.exists():
+            return cls()
+        try:
+            return cls.model_validate(next((d.data for d in content.documents(file)), {}))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(map(str, first["loc"]))
+            raise WatchfloorError(
+                f"{key}: {first['msg']}", where=str(file), do="See docs/reference/settings.md"
+            ) from None
+
+
+def read_policy(name: str) -> Policy:
+    """A policy by a shipped preset's name or by the path of a YAML file."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else content.folder("policies") / f"{name}.yaml"
+    if not path.is_file():
+        shipped = ", ".join(sorted(p.stem for p in content.folder("policies").glob("*.yaml")))
+        raise WatchfloorError(f"no policy {name!r}", do=f"Name a YAML file or one of: {shipped}")
+    for document in content.documents(path):
+        return Policy.from_dict(document.data)
+    raise WatchfloorError("an empty policy", where=str(path))

@@ -1,0 +1,74 @@
+"""Watchfloor: one tenant's running product over one home."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from watchfloor.app.desk import Desk
+from watchfloor.app.parts import Clock, Parts, now
+from watchfloor.app.pipeline import Pipeline
+from watchfloor.app.settings import Settings
+from watchfloor.core.case import Case
+from watchfloor.core.verdict import Verdict
+from watchfloor.improve.summary import Summary, summarise
+from watchfloor.improve.truth import Truth
+from watchfloor.store.accounts import Role
+from watchfloor.store.home import Home
+
+if TYPE_CHECKING:
+    from watchfloor.integrations import Connection
+
+
+class Watchfloor:
+    """The product. `pipeline` is the machine's half, `desk` the people's. Use as `with Watchfloor.open(home):`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.pipeline = Pipeline(parts)
+        self.desk = Desk(parts, self.pipeline)
+
+    @classmethod
+    def open(
+        cls,
+        home: Path,
+        settings: Settings | None = None,
+        connections: Sequence[Connection] = (),
+        *,
+        clock: Clock = now,
+    ) -> Self:
+        """Open a home, making it where there is none. Settings and connections come from the home by default."""
+        settings = settings or Settings.read(home)
+        if not connections and settings.connections:
+            from watchfloor.integrations import read_connections
+
+            connections = read_connections(settings.connections)
+        return cls(Parts(Home.open(home), settings, connections, clock))
+
+    def close(self) -> None:
+        self.parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add_user(self, user: str, password: str, roles: tuple[Role, ...]) -> None:
+        """Somebody who may log in, with a signing key of their own under the same password."""
+        parts = self.parts
+        parts.accounts.create(parts.tenant, user, password, roles)
+        public = parts.keys.create(user, password)
+        body = {"user": user, "roles": list(roles), "public_key": public}
+        parts.ledger.append(
+            parts.tenant, kind="user.added", subject=user, actor="watchfloor", body=body, time=parts.clock()
+        )
+
+    def summary(self, truth: Truth | None = None) -> Summary:
+        """What all of the tenant's cases come to; against the truth where it is given."""
+        parts = self.parts
+        findings = {finding.uid: finding for finding in self.pipeline.findings()}
+        cases = parts.documents.find(parts.tenant, Case, limit=None)
+        verdicts = parts.documents.latest_each(parts.tenant, Verdict, [case.uid for case in cases])
+        return summarise(cases, verdicts, findings, parts.policy.minutes_per_case, truth)

@@ -1,0 +1,56 @@
+"""The command line: one thin command a verb. Data goes to stdout, progress and messages to stderr."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from watchfloor import __version__
+from watchfloor.cli import case, demo, integration, later, ledger, pipeline, plan, policy, serve
+from watchfloor.cli.output import say
+from watchfloor.core.errors import WatchfloorError
+
+app = typer.Typer(
+    name="watchfloor",
+    help="An open AI SOC: every verdict can be checked, nothing runs that was not approved.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"watchfloor {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+demo.register(app)
+pipeline.register(app)
+serve.register(app)
+app.add_typer(case.app, name="case")
+app.add_typer(plan.app, name="plan")
+app.add_typer(integration.app, name="integration")
+app.add_typer(policy.app, name="policy")
+app.add_typer(ledger.app, name="ledger")
+later.register(app)
+
+
+def main() -> None:
+    """Run a command. A WatchfloorError is one line on stderr and exit code 1; usage errors exit with 2."""
+    try:
+        app()
+    except WatchfloorError as error:
+        say(f"watchfloor: {error}", style="bold red")
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

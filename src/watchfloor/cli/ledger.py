@@ -1,0 +1,76 @@
+"""`watchfloor ledger`: the signed record, and its proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from watchfloor.cli.options import DEFAULT_HOME, HomeDir
+from watchfloor.cli.output import out, say
+from watchfloor.core.errors import WatchfloorError
+
+app = typer.Typer(help="The ledger: verify, export, list.", no_args_is_help=True)
+
+
+@app.command()
+def verify(
+    export: Annotated[
+        Path | None,
+        typer.Argument(exists=True, file_okay=False, help="An export's folder; by default the home's own ledger."),
+    ] = None,
+    key: Annotated[
+        str, typer.Option(help="The public key (base64) that you trust, from another source than the export.")
+    ] = "",
+    home: HomeDir = DEFAULT_HOME,
+) -> None:
+    """Check every entry, the chain, and every signed tree head. Fails at the first byte that is not as it was.
+
+    Example: `watchfloor ledger verify export/ --key BASE64`
+    """
+    from watchfloor.ledger import verifier
+
+    if export is not None:
+        code = verifier.main([str(export), *(["--key", key] if key else [])])
+    else:
+        import tempfile
+
+        from watchfloor.app import Watchfloor
+
+        with tempfile.TemporaryDirectory() as folder, Watchfloor.open(home) as product:
+            product.desk.export_ledger(Path(folder) / "export")
+            code = verifier.main([str(Path(folder) / "export"), "--key", key or product.parts.ledger_key.public])
+    if code:
+        raise WatchfloorError("the record is not as it was written", do="The lines above say where")
+
+
+@app.command()
+def export(folder: Annotated[Path, typer.Argument(help="A new folder.")], home: HomeDir = DEFAULT_HOME) -> None:
+    """Write the ledger with a stand-alone verifier: anyone can check it, with Python alone.
+
+    Example: `watchfloor ledger export audit-2026-10/`
+    """
+    from watchfloor.app import Watchfloor
+
+    with Watchfloor.open(home) as product:
+        product.desk.export_ledger(folder)
+        key = product.parts.ledger_key.public
+        say(f"written to {folder}; check it with: python3 {folder}/verify.py {folder} --key {key}")
+
+
+@app.command("list")
+def list_(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, home: HomeDir = DEFAULT_HOME) -> None:
+    """The newest entries first.
+
+    Example: `watchfloor ledger list`
+    """
+    from watchfloor.app import Watchfloor
+    from watchfloor.core.clock import iso
+
+    with Watchfloor.open(home) as product:
+        for entry in product.desk.ledger_entries(limit):
+            out.print(
+                f"{entry.seq:>7}  {iso(entry.time)}  {entry.actor:<12} {entry.kind:<20} {entry.subject}",
+                markup=False,
+            )

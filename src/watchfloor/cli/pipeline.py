@@ -1,0 +1,202 @@
+"""`normalize`, `detect`, `triage`: the steps by themselves, over files and folders."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from watchfloor.cli.options import (
+    ContextDir,
+    IntelPaths,
+    LabelsFile,
+    OutputFormat,
+    Paths,
+    PolicyName,
+    Rules,
+    TenantName,
+)
+from watchfloor.cli.output import lines, progress, say
+
+if TYPE_CHECKING:
+    from watchfloor.core.event import Event
+    from watchfloor.ingest import Normalizer
+
+SHOWN = 20
+
+
+def register(app: typer.Typer) -> None:
+    app.command("normalize")(normalize)
+    app.command("detect")(detect)
+    app.command("triage")(triage)
+
+
+def normalize(
+    paths: Paths,
+    source: Annotated[str, typer.Option(help="Take every record as this product's: a mapping's name.")] = "",
+    explain: Annotated[bool, typer.Option(help="Show which mapping takes each record and why.")] = False,
+    tenant: TenantName = "default",
+) -> None:
+    """Records to OCSF events, as JSON lines.
+
+    Example: `watchfloor normalize logs/ > events.jsonl`
+    """
+    from watchfloor.ingest import Normalizer
+
+    normalizer = Normalizer.shipped().only(source) if source else Normalizer.shipped()
+    reading = Reading(paths, tenant, normalizer)
+    lines(_explained(paths, tenant, normalizer) if explain else (event.ocsf for event in reading))
+    if not explain:
+        reading.say_balance()
+
+
+def _explained(paths: list[Path], tenant: str, normalizer: Normalizer) -> Iterator[dict[str, Any]]:
+    from watchfloor.ingest import Unreadable, read_all
+
+    for record in read_all(paths, tenant):
+        if isinstance(record, Unreadable):
+            yield {"where": record.where, "not_read": record.reason}
+        else:
+            yield {"where": record.where, **normalizer.explain(record)._asdict()}
+
+
+def detect(
+    paths: Paths,
+    rules: Rules = [],  # noqa: B006  typer's way to say "none given"
+    shipped: Annotated[bool, typer.Option(help="Use the detections that come with Watchfloor, too.")] = True,
+    intel: IntelPaths = [],  # noqa: B006
+    format: OutputFormat = "text",
+    tenant: TenantName = "default",
+) -> None:
+    """Events to findings: one line a match.
+
+    Example: `watchfloor detect logs/ --rules sigma/rules --format jsonl`
+    """
+    from watchfloor.detect import Detector
+    from watchfloor.ingest import Normalizer
+    from watchfloor.ingest.intel import load_intel
+
+    detector = Detector.load(rules, shipped=shipped, intel=load_intel(intel) if intel else None)
+    reading = Reading(paths, tenant, Normalizer.shipped())
+    matches = (_match(finding) for event in reading for finding in detector.findings(event))
+    if format == "jsonl":
+        found = lines(matches)
+    else:
+        found = 0
+        for found, match in enumerate(matches, 1):  # noqa: B007  the count is wanted
+            sys.stdout.write("{level:<13} {time}  {title}  {file}, record {record}\n".format(**match))
+    _problems(detector)
+    reading.say_balance()
+    say(f"{found:,} findings")
+
+
+class Reading:
+    """Events of files and folders, told about on stderr: what is not read, and how the count comes out."""
+
+    def __init__(self, paths: list[Path], tenant: str, normalizer: Normalizer) -> None:
+        self._paths, self._tenant, self._normalizer = paths, tenant, normalizer
+        self._events = self._base = self._dead = 0
+        self._passed_over: list[str] = []
+
+    def __iter__(self) -> Iterator[Event]:
+        from watchfloor.ingest import Unreadable, ingest
+
+        for item in ingest(self._paths, self._tenant, self._normalizer, passed_over=self._passed_over):
+            if isinstance(item, Unreadable):
+                self._dead += 1
+                say(f"not read: {item.where}: {item.reason}", style="yellow")
+            else:
+                self._events += 1
+                self._base += item.mapping == "base"
+                yield item
+
+    def say_balance(self) -> None:
+        """`records read = events + dead letters`, on stderr."""
+        _balance(self._events, self._dead, self._base, len(self._passed_over))
+
+
+def _match(finding: Any) -> dict[str, Any]:
+    from watchfloor.core.clock import iso
+
+    return {
+        "rule_id": finding.detection.uid,
+        "title": finding.title,
+        "level": finding.severity.name,
+        "file": finding.source,
+        "record": finding.position + 1,
+        "time": iso(finding.time),
+    }
+
+
+def triage(
+    paths: Paths,
+    rules: Rules = [],  # noqa: B006
+    shipped: Annotated[bool, typer.Option(help="Use the detections that come with Watchfloor, too.")] = True,
+    context: ContextDir = None,
+    intel: IntelPaths = [],  # noqa: B006
+    labels: LabelsFile = None,
+    policy: PolicyName = "default",
+    home: Annotated[Path | None, typer.Option(help="Keep everything here; by default it is kept nowhere.")] = None,
+    format: OutputFormat = "text",
+    tenant: TenantName = "default",
+) -> None:
+    """Records to cases with verdicts: one line a case.
+
+    Example: `watchfloor triage logs/ --rules sigma/rules --context context/ --format jsonl`
+    """
+    from watchfloor.app import Settings
+
+    settings = Settings(
+        tenant=tenant,
+        rules=tuple(rules),
+        shipped_rules=shipped,
+        context=context,
+        intel=tuple(intel),
+        labels=labels,
+        policy=policy,
+    )
+    if home is not None:
+        _triage(paths, home, settings, format)
+        return
+    with tempfile.TemporaryDirectory(prefix="watchfloor-") as folder:
+        _triage(paths, Path(folder), settings, format)
+
+
+def _triage(paths: list[Path], home: Path, settings: Any, format: str) -> None:
+    from watchfloor.app import Watchfloor
+    from watchfloor.cli.tables import case_line, print_queue, print_summary
+
+    with Watchfloor.open(home, settings) as product:
+        _problems(product.parts.detector)
+        with progress() as report:
+            done = product.pipeline.ingest(paths, report)
+            product.pipeline.triage(report)
+        for letter in done.dead:
+            say(f"not read: {letter}", style="yellow")
+        rows = product.desk.queue(limit=None)
+        if format == "jsonl":
+            findings = {f.uid: f for f in product.pipeline.findings()}
+            lines(case_line(row, findings) for row in rows)
+        else:
+            print_queue(rows[:SHOWN], len(rows))
+        _balance(done.events, done.dead_letters, done.base_events, done.passed_over)
+        print_summary(product.summary())
+
+
+def _problems(detector: Any) -> None:
+    problems = detector.problems
+    for problem in problems[:SHOWN]:
+        say(f"rule not used: {problem}", style="yellow")
+    if len(problems) > SHOWN:
+        say(f"... and {len(problems) - SHOWN:,} more rules not used; `watchfloor doctor --rules DIR` lists all")
+
+
+def _balance(events: int, dead: int, base: int, passed_over: int) -> None:
+    known = f"{base:,} of no known product" if base else "all of known products"
+    say(f"{events + dead:,} records read = {events:,} events ({known}) + {dead:,} dead letters")
+    if passed_over:
+        say(f"{passed_over:,} files hold no records and were passed over")

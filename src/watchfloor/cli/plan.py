@@ -1,0 +1,79 @@
+"""`watchfloor plan`: look at a plan, approve exactly it, run it, undo a step."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from watchfloor.cli.options import DEFAULT_HOME, HomeDir
+from watchfloor.cli.output import out, say
+from watchfloor.core.errors import WatchfloorError
+
+app = typer.Typer(help="Plans: show, approve, undo.", no_args_is_help=True)
+
+PlanUid = Annotated[str, typer.Argument(help="The plan's uid, as `case show` prints it.")]
+User = Annotated[str, typer.Option("--user", envvar="WATCHFLOOR_USER", help="Whose key signs.")]
+Passphrase = Annotated[
+    str, typer.Option(prompt=True, hide_input=True, envvar="WATCHFLOOR_PASSPHRASE", help="Unlocks the key.")
+]
+
+
+@app.command()
+def show(plan: PlanUid, home: HomeDir = DEFAULT_HOME) -> None:
+    """The exact plan as JSON; its digest, which an approval signs, goes to stderr.
+
+    Example: `watchfloor plan show p-0123456789abcdef`
+    """
+    from watchfloor.app import Watchfloor
+
+    with Watchfloor.open(home) as product:
+        found = product.desk.plan(plan)
+        out.print_json(found.canonical().decode())
+        say(f"digest {found.digest()}")
+
+
+@app.command()
+def approve(
+    plan: PlanUid,
+    user: User,
+    passphrase: Passphrase,
+    step: Annotated[list[int] | None, typer.Option(help="Only these steps; all when none is named.")] = None,
+    home: HomeDir = DEFAULT_HOME,
+) -> None:
+    """Sign the exact plan and run what was signed.
+
+    Example: `watchfloor plan approve p-0123456789abcdef --user ana --step 1 --step 2`
+    """
+    from watchfloor.app import Watchfloor
+
+    with Watchfloor.open(home) as product:
+        steps = tuple(step) if step else tuple(a.n for a in product.desk.plan(plan).actions)
+        approval = product.desk.approve(plan, steps, user, passphrase)
+        _print(product.desk.execute(approval.uid))
+
+
+@app.command()
+def undo(
+    plan: PlanUid,
+    step: Annotated[int, typer.Argument(help="Which step.")],
+    user: User,
+    passphrase: Passphrase,
+    home: HomeDir = DEFAULT_HOME,
+) -> None:
+    """Undo one executed step: signed, run and checked like any other.
+
+    Example: `watchfloor plan undo p-0123456789abcdef 2 --user ana`
+    """
+    from watchfloor.app import Watchfloor
+
+    with Watchfloor.open(home) as product:
+        _print(product.desk.undo(plan, step, user, passphrase))
+
+
+def _print(outcomes: list) -> None:  # type: ignore[type-arg]
+    for outcome in outcomes:
+        out.print(f"{outcome.n}. {outcome.status}: {outcome.sentence}", markup=False)
+    bad = [o for o in outcomes if o.status not in ("succeeded", "already_so", "undone")]
+    if bad:
+        raise WatchfloorError(f"{len(bad)} of {len(outcomes)} steps had no effect or failed", do="See the lines above")
