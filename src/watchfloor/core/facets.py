@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from watchfloor.core.entity import Entity, EntityType, Involvement, Role
-from watchfloor.core.event import Event
+from watchfloor.core.event import Event, get_path
 
 # facet -> the OCSF paths that are tried in turn; the first one present counts.
 TEXT_FACETS: dict[str, tuple[str, ...]] = {
@@ -147,14 +147,30 @@ def plain_user(name: str) -> str:
 
 def facets(event: Event) -> dict[str, Any]:
     """All facets of an event; those it has not are None."""
-    found: dict[str, Any] = {}
-    for name, paths in TEXT_FACETS.items():
-        value = next((v for v in map(event.get, paths) if v is not None and not isinstance(v, dict)), None)
-        found[name] = None if value is None else _spelled(name, value)
-    for name, paths in NUMBER_FACETS.items():
-        value = next((v for v in map(event.get, paths) if isinstance(v, int)), None)
-        found[name] = value
+    ocsf, found = event.ocsf, dict.fromkeys(_TEXT, None) | dict.fromkeys(_NUMBER, None)
+    for name, paths in _TEXT.items():
+        for first, rest in paths:
+            # Most events have few of these: look at the first part before walking any path.
+            if first in ocsf and (value := _walked(ocsf[first], rest)) is not None and not isinstance(value, dict):
+                found[name] = _spelled(name, value)
+                break
+    for name, paths in _NUMBER.items():
+        for first, rest in paths:
+            if first in ocsf and isinstance(value := _walked(ocsf[first], rest), int):
+                found[name] = value
+                break
     return found
+
+
+def _split(facets_: dict[str, tuple[str, ...]]) -> dict[str, tuple[tuple[str, str], ...]]:
+    return {name: tuple((p.partition(".")[0], p.partition(".")[2]) for p in paths) for name, paths in facets_.items()}
+
+
+_TEXT, _NUMBER = _split(TEXT_FACETS), _split(NUMBER_FACETS)
+
+
+def _walked(value: Any, rest: str) -> Any:
+    return get_path(value, rest) if rest else value
 
 
 def _spelled(name: str, value: Any) -> str:

@@ -236,6 +236,8 @@ NEEDS: dict[str, tuple[Needs, ...]] = {
     "parent_process": (_PROCESS,),
     "actor": (Needs(("process", "user", "session", "invoked_by", "app_name"), {"app_name": _WORD}),),
     "api": (Needs(("operation",), {"operation": _WORD}),),
+    "request": (Needs(("uid",), {"uid": _WORD}),),
+    "cloud": (Needs(("provider",), {"provider": _WORD}),),
     "service": (_NAMED,),
     "account": (_NAMED,),
     "group": (_NAMED,),

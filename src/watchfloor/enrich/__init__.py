@@ -1,0 +1,7 @@
+"""Enrich: look-ups -> evidence, from the lake, business context, threat intelligence, labels and events themselves."""
+
+from watchfloor.enrich.collectors import collectors_for
+from watchfloor.enrich.collectors.base import Collector, Found, LocalCollector
+from watchfloor.enrich.enricher import Enricher, EvidenceSink
+
+__all__ = ["Collector", "Enricher", "EvidenceSink", "Found", "LocalCollector", "collectors_for"]

@@ -1,0 +1,1 @@
+"""Analysis of one event's own content: pure, cheap, deterministic. Each module documents the answer it gives."""

@@ -1,0 +1,35 @@
+"""Collectors by name. A new one is a class here; what it is asked stands at the top of its module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from watchfloor.core.context import Context
+from watchfloor.core.intel import Intel
+from watchfloor.core.label import Label
+from watchfloor.enrich.collectors.base import Collector
+from watchfloor.enrich.collectors.context import ContextCollector
+from watchfloor.enrich.collectors.event import EventCollector
+from watchfloor.enrich.collectors.events import Events
+from watchfloor.enrich.collectors.history import HistoryCollector
+from watchfloor.enrich.collectors.intel import IntelCollector
+from watchfloor.enrich.collectors.labels import LabelsCollector
+from watchfloor.enrich.collectors.traits import TraitsCollector
+from watchfloor.store.lake import Lake
+from watchfloor.store.lake_reader import LakeReader
+
+
+def collectors_for(
+    lake: Lake, reader: LakeReader, context: Context, intel: Intel, labels: Sequence[Label]
+) -> dict[str, Collector]:
+    """Every collector of one tenant, by name. `reader` is a snapshot: what is written later is not seen."""
+    events = Events(lake)
+    found: tuple[Collector, ...] = (
+        EventCollector(events),
+        HistoryCollector(reader, context.company.timezone),
+        ContextCollector(context),
+        IntelCollector(intel),
+        LabelsCollector(labels),
+        TraitsCollector(events, reader, context),
+    )
+    return {collector.name: collector for collector in found}

@@ -1,0 +1,45 @@
+"""Collector `history`: what the tenant's own events say of the time before `as_of`.
+
+Query: `{"match": {facet: value | [values]}, "days": 30, "measure": ["count", "first", "last", "days",
+"days_share", "hours", "distinct:<facet>", "top:<facet>", "peers:<facet>", "within:<hours>"]}`. Only events with
+as_of - days <= time < as_of count, so that a finding's own event is never its own history. Give all spellings
+of a user or host as a list. `hours` are by the company's clock.
+Answer, of the measures that were asked for: `{"count": 3, "first": ms | null, "last": ms | null, "days": 2,
+"days_share": 0.067, "hours": [24 counts], "distinct:host": 2, "top:process": [{"value": v, "count": n}, ...],
+"peers:user": 4, "within:24": 1, "population": {"events": n, "hosts": n, "users": n, "days": n}}`. The
+population is all events of the same time: where it is small, "never seen" says little.
+"""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from watchfloor.core.clock import DAY
+from watchfloor.core.errors import WatchfloorError
+from watchfloor.core.evidence import Lookup
+from watchfloor.enrich.collectors.base import Found, LocalCollector
+from watchfloor.store.lake_reader import LakeReader
+
+_LONGEST = 3_650
+
+
+class HistoryCollector(LocalCollector):
+    """Counts in one tenant's lake. `timezone` is the company's."""
+
+    name = "history"
+
+    def __init__(self, reader: LakeReader, timezone: str) -> None:
+        self._reader, self._zone = reader, ZoneInfo(timezone)
+
+    def answer(self, lookup: Lookup) -> Found:
+        match, days = lookup.query.get("match"), lookup.query.get("days", 30)
+        measures = lookup.query.get("measure", ["count"])
+        if not isinstance(match, dict) or not match:
+            raise WatchfloorError("the query matches nothing in particular", do="Give `match` a facet")
+        if not isinstance(days, int) or not 0 < days <= _LONGEST:
+            raise WatchfloorError(f"`days` must be 1 to {_LONGEST}, not {days!r}")
+        if not isinstance(measures, list) or not all(isinstance(m, str) for m in measures):
+            raise WatchfloorError("`measure` must be a list of names")
+        since = lookup.as_of - days * DAY
+        answer = self._reader.query(match, measures, since=since, before=lookup.as_of, zone=self._zone)
+        return Found(answer, "lake", "A")
