@@ -1,0 +1,68 @@
+"""The detector: everything that can say "look at this" about one event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from watchfloor.content import folder
+from watchfloor.core.event import Event
+from watchfloor.core.facets import involved
+from watchfloor.core.finding import Finding
+from watchfloor.core.intel import Intel
+from watchfloor.detect.findings import Threads, finding, of_rule
+from watchfloor.detect.indicators import indicator_findings
+from watchfloor.detect.sigma.engine import Engine
+from watchfloor.detect.sigma.fields import FieldNames
+from watchfloor.detect.sigma.logsource import LogSources
+from watchfloor.detect.sigma.rules import Loader, Rule, RuleProblem
+from watchfloor.detect.vendor import vendor_detection
+
+
+class Detector:
+    """Turns events into findings. Build it with `load`; it keeps no state between events but caches."""
+
+    def __init__(
+        self, rules: Sequence[Rule], problems: Sequence[RuleProblem], intel: Intel | None, threads: Threads
+    ) -> None:
+        self.rules = tuple(rules)
+        self.problems = list(problems)
+        self._engine = Engine(rules, LogSources.shipped())
+        self._intel = intel
+        self._threads = threads
+
+    @classmethod
+    def load(
+        cls,
+        rule_paths: Sequence[Path] = (),
+        *,
+        shipped: bool = True,
+        intel: Intel | None = None,
+        placeholders: Mapping[str, Sequence[str]] | None = None,
+    ) -> Detector:
+        """Load Sigma rules from files, folders and zips, and with `shipped` our own detections.
+
+        A rule that does not load is in `problems` and stops nothing. `placeholders` gives the values of `%name%`
+        in rules with the expand modifier. Of two rules with one id the first counts; the other is a problem.
+        """
+        loader = Loader(FieldNames.shipped(), placeholders or {})
+        loader.load([*([folder("detections")] if shipped else []), *rule_paths])
+        kept: dict[str, Rule] = {}
+        for rule in loader.rules:
+            first = kept.setdefault(rule.uid, rule)
+            if first is not rule:
+                reason = f"has the id of {first.file}, which counts"
+                loader.problems.append(RuleProblem(rule.file, rule.title, reason))
+        return cls(list(kept.values()), loader.problems, intel, Threads.shipped())
+
+    def findings(self, event: Event) -> list[Finding]:
+        """All findings on one event: a vendor's own alert first, then rules, then indicators."""
+        alert = vendor_detection(event)
+        raised = [] if alert is None else [alert]
+        raised += [of_rule(rule, event) for rule in self._engine.matches(event)]
+        if self._intel is not None:
+            raised += indicator_findings(event, self._intel)
+        if not raised:
+            return []
+        entities, thread = involved(event), self._threads.of(event)
+        return [finding(event, each, entities, thread) for each in raised]

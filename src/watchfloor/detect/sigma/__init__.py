@@ -1,0 +1,1 @@
+"""Sigma: pySigma parses the rules, our own matcher evaluates them."""

@@ -1,0 +1,216 @@
+"""pySigma's condition tree -> our own small tree -> closures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sigma.conditions import (
+    ConditionAND,
+    ConditionFieldEqualsValueExpression,
+    ConditionNOT,
+    ConditionOR,
+    ConditionValueExpression,
+)
+from sigma.types import (
+    Placeholder,
+    SigmaBool,
+    SigmaCasedString,
+    SigmaCIDRExpression,
+    SigmaCompareExpression,
+    SigmaExists,
+    SigmaExpansion,
+    SigmaFieldReference,
+    SigmaNull,
+    SigmaNumber,
+    SigmaRegularExpression,
+    SigmaString,
+    SigmaTimestampPart,
+    SpecialChars,
+)
+
+from watchfloor.detect.sigma.fields import Field, View
+from watchfloor.detect.sigma.matchers import LITERAL, Leaf, Test, any_literal, compile_leaf
+from watchfloor.detect.sigma.regex import source_of
+from watchfloor.detect.sigma.values import text_of
+
+
+@dataclass(frozen=True)
+class And:
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Or:
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Not:
+    item: Node
+
+
+Node = And | Or | Not | Leaf
+Placeholders = Mapping[str, Sequence[str]]
+
+
+class UnsupportedError(ValueError):
+    """Something in a rule that cannot be evaluated; the message says what."""
+
+
+class Translator:
+    """Turns one rule's condition trees into nodes. `field` gives the Field of a name for the rule's log source."""
+
+    def __init__(self, field: Callable[[str], Field], placeholders: Placeholders) -> None:
+        self._field, self._placeholders = field, placeholders
+
+    def node(self, condition: Any) -> Node:
+        """The node of a pySigma condition. Raises UnsupportedError."""
+        if isinstance(condition, ConditionAND):
+            return And(tuple(map(self.node, condition.args)))
+        if isinstance(condition, ConditionOR):
+            return Or(tuple(map(self.node, condition.args)))
+        if isinstance(condition, ConditionNOT):
+            return Not(self.node(condition.args[0]))
+        if isinstance(condition, ConditionFieldEqualsValueExpression):
+            return self._value(self._field(condition.field), condition.value)
+        if isinstance(condition, ConditionValueExpression):
+            return self._value(None, condition.value)
+        raise UnsupportedError(f"condition part {type(condition).__name__} cannot be evaluated")
+
+    def _value(self, field: Field | None, value: Any) -> Node:  # one arm for each type that pySigma has
+        match value:
+            case SigmaExpansion():
+                return Or(tuple(self._value(field, item) for item in value.values))
+            case SigmaRegularExpression():
+                values = value.replace_placeholders(self._fill) if value.contains_placeholder() else [value]
+                return _any([Leaf(field, "regex", source_of(filled)) for filled in values])
+            case SigmaString():
+                cased = isinstance(value, SigmaCasedString)
+                return _any([_string(field, s, cased) for s in value.replace_placeholders(self._fill)])
+            case SigmaTimestampPart():
+                return Leaf(field, "time", (value.timestamp_part, value.number))
+            case SigmaNumber():
+                return Leaf(field, "contains" if field is None else "equals", text_of(value.number))
+            case SigmaBool():
+                return Leaf(field, "contains" if field is None else "equals", text_of(value.boolean))
+            case SigmaCIDRExpression():
+                return Leaf(field, "cidr", str(value.network))
+            case SigmaCompareExpression():
+                part = value.number.timestamp_part if isinstance(value.number, SigmaTimestampPart) else None
+                return Leaf(field, "compare", (value.op, value.number.number, part))
+            case SigmaNull() if field is not None:
+                return Leaf(field, "null", None)
+            case SigmaExists() if field is not None:
+                return Leaf(field, "exists", value.exists)
+            case SigmaFieldReference() if field is not None:
+                other = self._field(value.field)
+                return Leaf(field, "fieldref", (other, value.starts_with, value.ends_with))
+        raise UnsupportedError(f"a {type(value).__name__} without a field cannot be evaluated")
+
+    def _fill(self, placeholder: Placeholder) -> Any:
+        if placeholder.name not in self._placeholders:
+            raise UnsupportedError(f"placeholder %{placeholder.name}% has no values here")
+        yield from self._placeholders[placeholder.name]
+
+
+def _any(nodes: list[Leaf]) -> Node:
+    return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
+
+
+def _string(field: Field | None, value: SigmaString, cased: bool) -> Leaf:
+    """A string with wildcards as the plainest leaf that means the same."""
+    star, single = SpecialChars.WILDCARD_MULTI, SpecialChars.WILDCARD_SINGLE
+    parts: list[str] = ["*"] if field is None else []  # a keyword is looked for anywhere
+    for part in value.s:
+        if isinstance(part, str):
+            text = part if cased else part.lower()
+            if parts and parts[-1].startswith("="):
+                parts[-1] += text
+            else:
+                parts.append("=" + text)
+        elif part is single:
+            parts.append("?")
+        elif part is star and parts[-1:] != ["*"]:
+            parts.append("*")
+    if field is None and parts[-1] != "*":
+        parts.append("*")
+    literals = [part[1:] for part in parts if part.startswith("=")]
+    shape = "".join(part[0] for part in parts)
+    text = literals[0] if literals else ""
+    match shape:
+        case "" | "=":
+            return Leaf(field, "equals", text, cased)
+        case "*":
+            return Leaf(field, "contains", "", cased)
+        case "=*":
+            return Leaf(field, "startswith", text, cased)
+        case "*=":
+            return Leaf(field, "endswith", text, cased)
+        case "*=*":
+            return Leaf(field, "contains", text, cased)
+    return Leaf(field, "glob", tuple(parts), cased)
+
+
+# What costs least is asked first; the result is the same.
+_COST = {"equals": 0, "exists": 0, "null": 0, "endswith": 1, "startswith": 1, "contains": 2, "cidr": 3}
+
+
+def _cost(node: Node) -> int:
+    if isinstance(node, Leaf):
+        return _COST.get(node.kind, 20) + (30 if node.field is None else 0)
+    if isinstance(node, Not):
+        return _cost(node.item) + 1
+    return sum(map(_cost, node.items)) + 1
+
+
+def compile_node(node: Node) -> Test:
+    """One function that tells whether an event matches. Raises RegexError."""
+    if isinstance(node, Leaf):
+        return compile_leaf(node)
+    if isinstance(node, Not):
+        inner = compile_node(node.item)
+        return lambda view: not inner(view)
+    if isinstance(node, And):
+        return _all_of([compile_node(item) for item in sorted(node.items, key=_cost)])
+    return _any_of(_or_tests(sorted(node.items, key=_cost)))
+
+
+def _or_tests(items: Sequence[Node]) -> list[Test]:
+    groups: dict[tuple[Field | None, str], list[str]] = defaultdict(list)
+    rest: list[Node] = []
+    for item in items:
+        if isinstance(item, Leaf) and item.kind in LITERAL and not item.cased and item.field is not None:
+            groups[item.field, item.kind].append(item.data)
+        else:
+            rest.append(item)
+    merged = [any_literal(field, kind, tuple(data)) for (field, kind), data in groups.items()]
+    return merged + [compile_node(item) for item in rest]
+
+
+def _all_of(tests: list[Test]) -> Test:
+    if len(tests) == 1:
+        return tests[0]
+
+    def every(view: View) -> bool:
+        for test in tests:  # noqa: SIM110 - a loop, not all(): no generator on the hot path
+            if not test(view):
+                return False
+        return True
+
+    return every
+
+
+def _any_of(tests: list[Test]) -> Test:
+    if len(tests) == 1:
+        return tests[0]
+
+    def some(view: View) -> bool:
+        for test in tests:  # noqa: SIM110
+            if test(view):
+                return True
+        return False
+
+    return some
