@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from watchfloor.app import Watchfloor
 from watchfloor.app.story import Story
+from watchfloor.app.watchfloor import Watchfloor
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"

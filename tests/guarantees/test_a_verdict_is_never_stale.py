@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from watchfloor.app import Watchfloor
 from watchfloor.app.decide import DecisionRecord
+from watchfloor.app.watchfloor import Watchfloor
+from watchfloor.core.context import Context
 
 pytestmark = pytest.mark.xdist_group("story")
 
@@ -31,10 +32,11 @@ def test_nothing_changes_when_no_fact_changes(decided: Watchfloor) -> None:
 def test_a_changed_asset_reopens_exactly_the_verdicts_that_rested_on_it(decided: Watchfloor) -> None:
     context = decided.parts.context
     before = contents(decided)
-    asset = next(a for a in context.assets if a.criticality == "low")
+    involved = {i.entity.value for row in decided.desk.queue(limit=None) for i in row.case.involved}
+    asset = next(a for a in context.assets if a.criticality == "low" and a.host.lower() in involved)
     changed = asset.model_copy(update={"criticality": "critical", "role": "payment server"})
     assets = tuple(changed if a is asset else a for a in context.assets)
-    decided.parts.context = context.model_copy(update={"assets": assets})
+    decided.parts.context = Context.from_dict(context.to_dict() | {"assets": [a.to_dict() for a in assets]})
 
     reopened = set(decided.pipeline.triage())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from watchfloor.app import Watchfloor
+from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.label import Label
 from watchfloor.core.noun import short_id
 from watchfloor.triage.bound import labels_needed, upper_bound

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from watchfloor.app import Watchfloor
+from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.grounding import check
 from watchfloor.core.noun import digest_of
 from watchfloor.store.evidence import DamagedError

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from watchfloor.app import Watchfloor
+from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.question import TRUSTED_COLLECTORS
 from watchfloor.triage.catalogue import Catalogue
 
@@ -39,8 +39,8 @@ def test_answers_from_text_that_an_attacker_writes_only_raise_suspicion(decided:
     assert seen > 100
 
 
-def test_the_first_import_needs_no_network_client() -> None:
-    """`watchfloor --help` must not load what only acting needs."""
+def test_help_loads_no_engine() -> None:
+    """`watchfloor --help` must not load what only work needs."""
     code = "import sys, watchfloor.cli; print(*[n for n in ('httpx2', 'dbos', 'duckdb', 'fastapi') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.conftest import PASSWORD
-from watchfloor.app import Watchfloor
+
 from watchfloor.app.views import CaseView
+from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.errors import RefusedError
 from watchfloor.core.plan import Approval, Plan
 from watchfloor.integrations import Client

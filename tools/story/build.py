@@ -7,7 +7,7 @@ import gzip
 import sys
 from pathlib import Path
 
-from tools.story import context, intel, truth
+from tools.story import context, intel, labels, truth
 from tools.story.attacks import insider, leaked_key, phishing, ransomware, spray, web_shell
 from tools.story.benign import (
     aws,
@@ -49,6 +49,7 @@ def files() -> dict[str, bytes]:
         "context/windows.yaml": context.windows_file(),
         "intel/indicators.csv": intel.csv_list(),
         "intel/bundle.json": intel.bundle(),
+        "labels.csv": labels.labels_file(),
         "truth.yaml": truth.truth_file(written),
         "README.md": readme_file(written),
     }

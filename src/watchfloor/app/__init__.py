@@ -1,6 +1,4 @@
-"""Builds the running product from a home and its settings; the only place where rooms meet."""
+"""Builds the running product from a home and its settings; the only place where rooms meet.
 
-from watchfloor.app.settings import Settings
-from watchfloor.app.watchfloor import Watchfloor
-
-__all__ = ["Settings", "Watchfloor"]
+`app.watchfloor.Watchfloor` is the product. This module imports nothing, so that a command loads what it uses.
+"""

@@ -164,7 +164,8 @@ class Desk:
     ) -> Approval:
         parts = self._parts
         plan = parts.documents.get(self.tenant, Plan, plan_uid)
-        if (newest := parts.documents.latest(self.tenant, Plan, plan.case_uid)) is None or newest.uid != plan_uid:
+        newest = parts.documents.latest(self.tenant, Plan, plan.case_uid)
+        if not undo and newest is not None and newest.uid != plan_uid:
             raise RefusedError("this plan was replaced by a newer one", where=plan_uid, do="Open the case again")
         approval = parts.approve(plan, steps, user, passphrase, undo=undo)
         parts.documents.put(self.tenant, approval)

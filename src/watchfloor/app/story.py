@@ -36,7 +36,7 @@ class Story:
             tenant=TENANT,
             context=self.folder / "context",
             intel=(self.folder / "intel",),
-            labels=self.folder / "labels.csv" if (self.folder / "labels.csv").exists() else None,
+            labels=self.folder / "labels.csv",
         )
 
     def truth(self) -> Truth:

@@ -28,7 +28,7 @@ def list_(
 
     Example: `watchfloor case list --disposition escalate`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.cli.tables import case_line, print_queue
 
     with Watchfloor.open(home) as product:
@@ -46,7 +46,7 @@ def show(case: CaseUid, home: HomeDir = DEFAULT_HOME) -> None:
 
     Example: `watchfloor case show c-0123456789abcdef`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.cli.tables import print_case
 
     with Watchfloor.open(home) as product:
@@ -59,7 +59,7 @@ def evidence(uid: Annotated[str, typer.Argument(help="A claim's citation.")], ho
 
     Example: `watchfloor case evidence e-0123456789abcdef`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
         found = product.desk.evidence_view(uid)
@@ -78,7 +78,7 @@ def comment(
 
     Example: `watchfloor case comment c-0123456789abcdef "called the user" --user ana`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
         product.desk.comment(case, user, text)
@@ -96,7 +96,7 @@ def resolve(
 
     Example: `watchfloor case resolve c-0123456789abcdef false_positive --user ana`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
         product.desk.resolve(case, hypothesis, user, code)
@@ -108,7 +108,7 @@ def reopen(case: CaseUid, user: User, home: HomeDir = DEFAULT_HOME) -> None:
 
     Example: `watchfloor case reopen c-0123456789abcdef --user ana`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
         product.desk.reopen(case, user)
@@ -123,7 +123,7 @@ def replay(
 
     Example: `watchfloor case replay`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.core.errors import WatchfloorError
 
     with Watchfloor.open(Path(home)) as product:

@@ -37,8 +37,8 @@ def demo(
 
 
 def _demo(home: Path, once: bool, port: int, browser: bool) -> None:
-    from watchfloor.app import Watchfloor
     from watchfloor.app.story import Story
+    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.cli.serve import serve_console
     from watchfloor.cli.tables import print_queue, print_summary
 

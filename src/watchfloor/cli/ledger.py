@@ -36,7 +36,7 @@ def verify(
     else:
         import tempfile
 
-        from watchfloor.app import Watchfloor
+        from watchfloor.app.watchfloor import Watchfloor
 
         with tempfile.TemporaryDirectory() as folder, Watchfloor.open(home) as product:
             product.desk.export_ledger(Path(folder) / "export")
@@ -51,7 +51,7 @@ def export(folder: Annotated[Path, typer.Argument(help="A new folder.")], home: 
 
     Example: `watchfloor ledger export audit-2026-10/`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
         product.desk.export_ledger(folder)
@@ -65,7 +65,7 @@ def list_(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, hom
 
     Example: `watchfloor ledger list`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.core.clock import iso
 
     with Watchfloor.open(home) as product:

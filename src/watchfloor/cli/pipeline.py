@@ -55,9 +55,9 @@ def normalize(
 
 
 def _explained(paths: list[Path], tenant: str, normalizer: Normalizer) -> Iterator[dict[str, Any]]:
-    from watchfloor.ingest import Unreadable, read_all
+    from watchfloor.ingest import Unreadable, records
 
-    for record in read_all(paths, tenant):
+    for record in records(paths, tenant):
         if isinstance(record, Unreadable):
             yield {"where": record.where, "not_read": record.reason}
         else:
@@ -148,7 +148,7 @@ def triage(
 
     Example: `watchfloor triage logs/ --rules sigma/rules --context context/ --format jsonl`
     """
-    from watchfloor.app import Settings
+    from watchfloor.app.settings import Settings
 
     settings = Settings(
         tenant=tenant,
@@ -167,7 +167,7 @@ def triage(
 
 
 def _triage(paths: list[Path], home: Path, settings: Any, format: str) -> None:
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.cli.tables import case_line, print_queue, print_summary
 
     with Watchfloor.open(home, settings) as product:

@@ -25,7 +25,7 @@ def show(plan: PlanUid, home: HomeDir = DEFAULT_HOME) -> None:
 
     Example: `watchfloor plan show p-0123456789abcdef`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
         found = product.desk.plan(plan)
@@ -45,7 +45,7 @@ def approve(
 
     Example: `watchfloor plan approve p-0123456789abcdef --user ana --step 1 --step 2`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
         steps = tuple(step) if step else tuple(a.n for a in product.desk.plan(plan).actions)
@@ -65,7 +65,7 @@ def undo(
 
     Example: `watchfloor plan undo p-0123456789abcdef 2 --user ana`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
         _print(product.desk.undo(plan, step, user, passphrase))

@@ -16,7 +16,7 @@ from watchfloor.cli.output import out, say
 from watchfloor.core.errors import WatchfloorError
 
 if TYPE_CHECKING:
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
 
 MOST_PORTS = 20
 
@@ -45,7 +45,7 @@ def serve(
 
     Example: `watchfloor serve --port 8450`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
         if not product.parts.accounts.list(product.parts.tenant):
@@ -98,7 +98,7 @@ def user(
 
     Example: `watchfloor user ana --role analyst`
     """
-    from watchfloor.app import Watchfloor
+    from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
         product.add_user(name, password, tuple(r.value for r in role))
@@ -113,7 +113,7 @@ def doctor(
 
     Example: `watchfloor doctor --rules sigma/rules`
     """
-    from watchfloor.app.doctor import checks
+    from watchfloor.cli.doctor import checks
 
     broken = 0
     for check in checks(Path(home), rules):

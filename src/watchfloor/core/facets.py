@@ -136,7 +136,7 @@ _ENTITIES: tuple[tuple[str, EntityType, Role], ...] = (
 
 # Accounts and addresses that stand for "nobody in particular".
 _NOBODY = frozenset(
-    {"", "-", "n/a", "unknown", "none", "null", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost"}
+    {"", "-", "n/a", "unknown", "none", "null", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost"}  # noqa: S104
 )
 
 

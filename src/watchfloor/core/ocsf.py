@@ -61,9 +61,7 @@ CLASSES: dict[str, OcsfClass] = {
         "Create,Read,Update,Delete,Rename,Set Attributes,Set Security,Get Attributes,Get Security,Encrypt,Decrypt,"
         "Mount,Unmount,Open",
     ),
-    "kernel_extension_activity": _class(
-        1002, "Kernel Extension Activity", "actor device driver", "Load,Unload"
-    ),
+    "kernel_extension_activity": _class(1002, "Kernel Extension Activity", "actor device driver", "Load,Unload"),
     "module_activity": _class(1005, "Module Activity", "actor device module", "Load,Unload,Invoke"),
     "scheduled_job_activity": _class(
         1006, "Scheduled Job Activity", "device job actor", "Create,Update,Delete,Enable,Disable,Start"
@@ -93,9 +91,7 @@ CLASSES: dict[str, OcsfClass] = {
     "registry_value_activity": _class(
         201002, "Registry Value Activity", "actor device reg_value", "Get,Set,Modify,Delete"
     ),
-    "windows_resource_activity": _class(
-        201003, "Windows Resource Activity", "actor device win_resource", "Access"
-    ),
+    "windows_resource_activity": _class(201003, "Windows Resource Activity", "actor device win_resource", "Access"),
     "windows_service_activity": _class(
         201004,
         "Windows Service Activity",
@@ -166,9 +162,7 @@ CLASSES: dict[str, OcsfClass] = {
     ),
     "ssh_activity": _class(4007, "SSH Activity", "src_endpoint", _CONNECTION),
     "ftp_activity": _class(4008, "FTP Activity", "src_endpoint", "Put,Get,Poll,Delete,Rename,List"),
-    "email_activity": _class(
-        4009, "Email Activity", "direction_id email", "Send,Receive,Scan,Trace,MTA Relay"
-    ),
+    "email_activity": _class(4009, "Email Activity", "direction_id email", "Send,Receive,Scan,Trace,MTA Relay"),
     "network_file_activity": _class(
         4010, "Network File Activity", "actor src_endpoint file", _FILE_VERBS + ",Sync,Unsync"
     ),
@@ -201,10 +195,43 @@ CLASSES: dict[str, OcsfClass] = {
 
 # Attributes whose value is a whole number, a time, a real number, an address; `*_id` and `is_*` follow by name.
 INTEGERS = frozenset(
-    "access_mask attempt body_length bytes bytes_in bytes_missed bytes_out code confidence_score count duration "
-    "exit_code key_length length number packets packets_in packets_out pid port protocol_num raw_data_size "
-    "reg_integer_data requested_permissions actual_permissions risk_score sequence size tid ttl packet_uid "
-    "untruncated_size auid euid egid".split()
+    [
+        "access_mask",
+        "attempt",
+        "body_length",
+        "bytes",
+        "bytes_in",
+        "bytes_missed",
+        "bytes_out",
+        "code",
+        "confidence_score",
+        "count",
+        "duration",
+        "exit_code",
+        "key_length",
+        "length",
+        "number",
+        "packets",
+        "packets_in",
+        "packets_out",
+        "pid",
+        "port",
+        "protocol_num",
+        "raw_data_size",
+        "reg_integer_data",
+        "requested_permissions",
+        "actual_permissions",
+        "risk_score",
+        "sequence",
+        "size",
+        "tid",
+        "ttl",
+        "packet_uid",
+        "untruncated_size",
+        "auid",
+        "euid",
+        "egid",
+    ]
 )
 TIMES = frozenset({"time"})
 FLOATS = frozenset({"base_score", "lat", "long"})

@@ -60,7 +60,7 @@ class Summary(Noun):
     truth: TruthSummary | None = None
 
 
-_ATTENTION: dict[Disposition, int] = {"close": 0, "queue": 1, "escalate": 2}
+_ATTENTION: dict[Disposition | None, int] = {"close": 0, "queue": 1, "escalate": 2}
 
 
 def summarise(

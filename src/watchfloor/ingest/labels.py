@@ -29,10 +29,22 @@ _YES = {"1", "true", "yes"}
 
 def load_labels(path: Path, tenant: str) -> tuple[Label, ...]:
     """Labels with the columns `time` (ISO or ms), `detection_class` (family @ source), `detection`, `verdict`,
-    `would_close` (whether it would have been closed without a person), `by`. Raises WatchfloorError with the row.
+    `would_close` (whether it would have been closed without a person), `by`, and perhaps `count` (so many equal
+    labels in one row). Raises WatchfloorError with the row.
     """
     rows = list(_rows(path))
-    return tuple(_label(row, tenant, f"{path}, row {n}") for n, row in enumerate(rows, 1))
+    return tuple(
+        _label(row, tenant, f"{path}, row {n}", copy)
+        for n, row in enumerate(rows, 1)
+        for copy in range(_count(row, f"{path}, row {n}"))
+    )
+
+
+def _count(row: dict[str, Any], where: str) -> int:
+    try:
+        return int(row.get("count") or 1)
+    except ValueError:
+        raise WatchfloorError(f"count {row['count']!r} is not a whole number", where=where) from None
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -48,7 +60,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         raise WatchfloorError(f"labels cannot be read: {error}", where=str(path)) from None
 
 
-def _label(row: dict[str, Any], tenant: str, where: str) -> Label:
+def _label(row: dict[str, Any], tenant: str, where: str, copy: int) -> Label:
     word = str(row.get("verdict", "")).lower().replace("_", "").replace("-", "").replace(" ", "")
     if word not in _WORDS:
         raise WatchfloorError(
@@ -63,7 +75,7 @@ def _label(row: dict[str, Any], tenant: str, where: str) -> Label:
     return Label.from_dict(
         {
             "tenant": tenant,
-            "uid": short_id("label", tenant, where, word),
+            "uid": short_id("label", tenant, where, word, str(copy)),
             "time": time,
             "detection_class": row.get("detection_class") or "",
             "detection": row.get("detection") or "",

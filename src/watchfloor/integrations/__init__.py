@@ -2,6 +2,16 @@
 
 from watchfloor.integrations.catalogue import Action, Actions, Parameter
 from watchfloor.integrations.client import Caller, Client, Reply
-from watchfloor.integrations.connection import Connection, read_connections
+from watchfloor.integrations.connection import Connection, read_connections, write_connections
 
-__all__ = ["Action", "Actions", "Caller", "Client", "Connection", "Parameter", "Reply", "read_connections"]
+__all__ = [
+    "Action",
+    "Actions",
+    "Caller",
+    "Client",
+    "Connection",
+    "Parameter",
+    "Reply",
+    "read_connections",
+    "write_connections",
+]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
+import yaml
 from pydantic import Field
 
 from watchfloor import content
@@ -50,7 +52,14 @@ def read_connections(path: Path) -> tuple[Connection, ...]:
             except WatchfloorError as error:
                 raise WatchfloorError(error.what, where=f"{where}, connection {index + 1}") from None
             if connection.token_file is not None:
-                token_file = path.parent / connection.token_file
+                token_file = path.parent / connection.token_file  # absolute ones stay as they are
                 connection = connection.model_copy(update={"token_file": token_file})
             found.append(connection)
     return tuple(found)
+
+
+def write_connections(path: Path, connections: Iterable[Connection]) -> Path:
+    """Write connections as `read_connections` reads them; tokens stay where they are."""
+    listed = [connection.model_dump(mode="json", exclude_defaults=True) for connection in connections]
+    path.write_text(yaml.safe_dump({"connections": listed}, sort_keys=False), encoding="utf-8")
+    return path

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,6 +56,15 @@ class _Place(NamedTuple):
 
     file: Path
     row: int
+
+
+class SourceCount(NamedTuple):
+    """Events kept from one source; `last` is the time (ms) of the newest."""
+
+    source: str
+    mappings: tuple[str, ...]
+    events: int
+    last: int
 
 
 class Lake:
@@ -129,6 +139,19 @@ class Lake:
     def reader(self, tenant: str) -> LakeReader:
         """A reader of the tenant's events as they are now; what is written later is not in it."""
         return LakeReader(self._files(tenant))
+
+    def sources(self, tenant: str) -> list[SourceCount]:
+        """What is kept from each source."""
+        files = [str(file) for file in self._files(tenant)]
+        if not files:
+            return []
+        query = (
+            "select source, list(distinct mapping order by mapping), count(distinct uid), max(time) "
+            "from read_parquet(?, union_by_name = true) group by source"
+        )
+        with duckdb.connect(":memory:") as connection:
+            rows = connection.execute(query, [files]).fetchall()
+        return [SourceCount(source, tuple(mappings), events, last) for source, mappings, events, last in rows]
 
     def _of(self, tenant: str) -> Path:
         return self.folder / checked(tenant)

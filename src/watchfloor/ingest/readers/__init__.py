@@ -1,0 +1,119 @@
+"""Readers: bytes to records. `read` never raises for bad content; what cannot be read comes as `Unreadable`."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from watchfloor.ingest.readers import archives, evtx, json, mail, syslog, table
+from watchfloor.ingest.readers.sniff import format_of
+from watchfloor.ingest.readers.source import Item, Source, Unreadable, headed
+
+__all__ = ["READERS", "Unreadable", "read"]
+
+Reader = Callable[[Source], Iterator[Item]]
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def read(path: Path, tenant: str, *, passed_over: list[str] | None = None) -> Iterator[Item]:
+    """Every record of a file, and what could not be read of it.
+
+    A file that holds no records is one Unreadable; with `passed_over` its name is put there instead.
+    """
+    try:
+        modified = int(path.stat().st_mtime * 1000)
+        raw = path.open("rb", buffering=0)
+    except OSError as error:
+        yield _whole_file(tenant, str(path), f"cannot be opened: {error.strerror or error}")
+        return
+    with raw:
+        try:
+            head, stream = headed(raw)
+        except OSError as error:
+            yield _whole_file(tenant, str(path), f"cannot be read: {error.strerror or error}")
+            return
+        source = Source(tenant, str(path), stream, head, modified, path=path, passed_over=passed_over)
+        yield from read_source(source)
+
+
+def read_source(source: Source) -> Iterator[Item]:
+    """Every record of a stream. Whatever goes wrong in it becomes one Unreadable; nothing is raised."""
+    count = 0
+    try:
+        source = _decoded(source)
+        form = format_of(source.head, source.name)
+        if form is None:
+            if source.passed_over is not None:
+                source.passed_over.append(source.name)
+            else:
+                reason = "is empty" if not source.head else "holds no records in a known format"
+                yield source.unreadable(0, "file", reason, source.head)
+            return
+        for item in READERS[form](source):
+            count += 1
+            yield item
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # also what a native parser throws when it panics
+        what = str(error) or type(error).__name__
+        yield source.unreadable(count, "file", f"reading stopped after {count:,} records: {what}"[:500], source.head)
+
+
+def _whole_file(tenant: str, name: str, reason: str) -> Unreadable:
+    return Unreadable(tenant=tenant, source=name, position=0, unit="file", reason=reason, raw=b"")
+
+
+class _Transcoded(io.RawIOBase):
+    """A stream of another encoding as UTF-8; bytes that are no valid text are replaced."""
+
+    def __init__(self, stream: Any, encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._ready = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready and not self._ended:
+            piece = self._stream.read(65_536)
+            self._ended = not piece
+            self._ready = self._decoder.decode(piece, final=self._ended).encode("utf-8", "replace")
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+
+def _decoded(source: Source) -> Source:
+    """A source with a byte order mark, as UTF-8."""
+    encoding = next((name for mark, name in _BOMS if source.head.startswith(mark)), None)
+    if encoding is None:
+        return source
+    head, stream = headed(_Transcoded(source.stream, encoding))
+    return source._replace(head=head, stream=stream, path=None, lossy="�".encode() in head)
+
+
+READERS: dict[str, Reader] = {
+    "json": json.read,
+    "evtx": evtx.read,
+    "csv": table.read,
+    "zeek": table.read_zeek,
+    "syslog": syslog.read,
+    "mail": mail.read,
+    "mbox": mail.read_mbox,
+    "gzip": partial(archives.read_gzip, inner=read_source),
+    "zip": partial(archives.read_zip, inner=read_source),
+    "tar": partial(archives.read_tar, inner=read_source),
+}

@@ -1,0 +1,192 @@
+"""JSON: lines, documents, arrays, envelopes (`{"Records": [...]}`), several values one after another, damaged files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import msgspec
+import orjson
+
+from watchfloor.ingest.readers.json_scan import ENVELOPES, scan
+from watchfloor.ingest.readers.source import DOCUMENT_LIMIT, MIB, Item, Source, lines
+
+# What stands beside the records in an envelope.
+_BESIDE = frozenset(
+    [
+        "@odata.context",
+        "@odata.nextLink",
+        "@odata.count",
+        "nextLink",
+        "next",
+        "next_token",
+        "nextToken",
+        "NextToken",
+        "nextPageToken",
+        "count",
+        "total",
+        "took",
+        "timed_out",
+        "_shards",
+        "status",
+        "cursor",
+        "meta",
+        "metadata",
+        "paging",
+        "links",
+        "ResponseMetadata",
+        "kind",
+        "etag",
+    ]
+)
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_DEEPEST = 200
+
+
+def read(source: Source) -> Iterator[Item]:
+    """Records of a JSON source, whichever way it holds them."""
+    first, _, rest = source.head.partition(b"\n")
+    first, rest = first.strip(), rest.strip()
+    by_line = _is_object(first) or (rest.startswith(b"{") and _is_object(rest.partition(b"\n")[0].strip()))
+    yield from _lines(source) if by_line else _document(source)
+
+
+def _is_object(text: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _lines(source: Source) -> Iterator[Item]:
+    count = 0
+    for index, (line, length) in enumerate(lines(source.stream)):
+        if length:
+            yield source.unreadable(index, "line", f"a line of {length:,} bytes is longer than a record may be", line)
+        elif line.strip():
+            data, reason = parse(line)
+            if data is None:
+                yield source.unreadable(index, "line", reason, line)
+            elif ENVELOPES.keys() & data.keys() and (inner := _opened(line)) is not None:
+                for raw in inner:
+                    yield _item(source, count, bytes(raw))
+                    count += 1
+                continue
+            else:
+                yield source.record(_format(reason), index, "line", line, data)
+            count += 1
+
+
+def _document(source: Source) -> Iterator[Item]:
+    text = source.stream.read(DOCUMENT_LIMIT + 1)
+    if len(text) <= DOCUMENT_LIMIT:
+        items = _split(text)
+        if items is not None:
+            yield from _all(source, items)
+            return
+    more = iter(lambda: source.stream.read(MIB), b"")
+    for position, (raw, reason) in enumerate(scan(chain([text], more))):
+        yield source.unreadable(position, "record", reason, raw) if reason else _item(source, position, raw)
+
+
+def _all(source: Source, items: list[bytes]) -> Iterator[Item]:
+    if len(items) > 20 and not any(raw.lstrip().startswith(b"{") for raw in items[:20]):
+        reason = f"a JSON list of {len(items):,} values that are no objects: no records"
+        yield source.unreadable(0, "file", reason, source.head)
+        return
+    for position, raw in enumerate(items):
+        yield _item(source, position, raw)
+
+
+def _split(text: bytes) -> list[bytes] | None:
+    """The records of one JSON document, or None when it is not exactly one."""
+    try:
+        if text.lstrip().startswith(b"["):
+            return [bytes(raw) for raw in _LIST.decode(text)]
+        opened = _opened(text)
+        return [text.strip()] if opened is None else [bytes(raw) for raw in opened]
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _opened(text: bytes) -> list[msgspec.Raw] | None:
+    """The records inside an envelope; None when the object is itself the record. Raises what msgspec raises."""
+    fields = _OBJECT.decode(text)
+    name = next((n for n in ENVELOPES if n in fields), None)
+    if name is None or not (set(fields) - {name} <= _BESIDE):
+        return None
+    inner = bytes(fields[name]).lstrip()
+    if name == "hits" and inner.startswith(b"{"):
+        inner = bytes(_OBJECT.decode(inner).get("hits", msgspec.Raw(b"null"))).lstrip()
+    if not inner.startswith(b"["):
+        return None
+    items = _LIST.decode(inner)
+    return items if all(bytes(raw).lstrip().startswith(b"{") for raw in items) else None
+
+
+def _item(source: Source, position: int, raw: bytes) -> Item:
+    data, reason = parse(raw)
+    if data is None:
+        return source.unreadable(position, "record", reason, raw)
+    return source.record(_format(reason), position, "record", raw, data)
+
+
+def _format(note: str) -> str:
+    return f"json/{note}" if note else "json"
+
+
+def parse(text: bytes) -> tuple[dict[str, Any] | None, str]:
+    """A JSON object and a note, or None and why it is none. Takes what strict parsers refuse, saying so in the note."""
+    try:
+        data: Any = orjson.loads(text)
+        note = ""
+    except orjson.JSONDecodeError as error:
+        data, note = _lenient(text)
+        if data is None:
+            return None, f"no valid JSON: {error}"
+    if not isinstance(data, dict):
+        return None, f"no JSON object but a {type(data).__name__}"
+    # A level costs at least one bracket, so short or flat texts need no walk.
+    if text.count(b"{") + text.count(b"[") > _DEEPEST and _too_deep(data):
+        return None, f"JSON nested deeper than {_DEEPEST} levels"
+    return data, note
+
+
+def _lenient(text: bytes) -> tuple[Any, str]:
+    """NaN, Infinity, huge numbers and bytes that are no UTF-8, each as text; (None, "") when it is no JSON at all."""
+    decoded = text.decode("utf-8", "replace")
+    try:
+        data = json.loads(decoded, parse_constant=str, parse_float=_finite, parse_int=_bounded, strict=False)
+        orjson.dumps(data)
+    except (ValueError, RecursionError, TypeError):
+        return None, ""
+    lossy = "�" in decoded
+    return data, "bytes that are no UTF-8 were replaced" if lossy else "values that JSON has not were kept as text"
+
+
+def _finite(text: str) -> float | str:
+    number = float(text)
+    return number if abs(number) < 1e308 else text
+
+
+def _bounded(text: str) -> int | str:
+    return int(text) if len(text) < 19 else text
+
+
+def _too_deep(data: Any) -> bool:
+    level, depth = [data], 0
+    while level:
+        depth += 1
+        if depth > _DEEPEST:
+            return True
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                inner.extend(v for v in value.values() if isinstance(v, (dict, list)))
+            elif isinstance(value, list):
+                inner.extend(v for v in value if isinstance(v, (dict, list)))
+        level = inner
+    return False

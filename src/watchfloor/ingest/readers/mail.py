@@ -1,0 +1,53 @@
+"""Mail: single messages and mboxes, taken apart as far as judging them needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from watchfloor.ingest.readers.mail_parts import taken_apart
+from watchfloor.ingest.readers.source import MIB, Item, Source, lines, whole
+
+MAIL_LIMIT = 64 * MIB
+
+
+def read(source: Source) -> Iterator[Item]:
+    """The one message of a file."""
+    data = whole(source, MAIL_LIMIT)
+    if data is None:
+        yield source.unreadable(0, "message", f"a message of more than {MAIL_LIMIT:,} bytes", source.head)
+        return
+    yield _message(source, 0, data)
+
+
+def read_mbox(source: Source) -> Iterator[Item]:
+    """Each message of an mbox: they are parted by lines that begin with `From ` after an empty line."""
+    taken: list[bytes] = []
+    size, position, after_empty = 0, 0, True
+    for line, length in lines(source.stream):
+        if line.startswith(b"From ") and after_empty:
+            if taken:
+                yield _bounded(source, position, taken, size)
+                position += 1
+            taken, size = [], 0
+        else:
+            size += length or len(line) + 1
+            if size <= MAIL_LIMIT:
+                taken.append(line[1:] if line.startswith(b">From ") else line)
+        after_empty = not line
+    if taken:
+        yield _bounded(source, position, taken, size)
+
+
+def _bounded(source: Source, position: int, taken: list[bytes], size: int) -> Item:
+    raw = b"\n".join(taken)
+    if size > MAIL_LIMIT:
+        return source.unreadable(position, "message", f"a message of {size:,} bytes", raw)
+    return _message(source, position, raw)
+
+
+def _message(source: Source, position: int, raw: bytes) -> Item:
+    data = taken_apart(raw)
+    if not data.get("from") and not data.get("message_id") and not data.get("received"):
+        reason = "a mail without headers: no From, no Message-ID, no Received"
+        return source.unreadable(position, "message", reason, raw)
+    return source.record("mail", position, "message", raw, data)

@@ -1,0 +1,157 @@
+"""What readers read from and hand over, and the limits that keep memory and time bounded."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from watchfloor.core.record import Record, Unit
+
+MIB = 1 << 20
+RECORD_LIMIT = 16 * MIB  # one record; what is longer is reported and the rest of the file goes on
+DOCUMENT_LIMIT = 64 * MIB  # a JSON document up to here is split by the parser, beyond by our own scanner
+MEMORY_LIMIT = 512 * MIB  # an archive member that has to be held whole (EVTX, an inner zip)
+SAMPLE = 64 * 1024  # of what cannot be read, so much is kept
+HEAD = 64 * 1024  # the format is found out from so much
+
+
+class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of input that could not be read: where it stands, why, and its bytes (of long ones the first 64 KiB)."""
+
+    tenant: str
+    source: str
+    position: int
+    unit: Unit
+    reason: str
+    raw: bytes
+
+    @property
+    def where(self) -> str:
+        return f"{self.source}, {self.unit} {self.position + 1}"
+
+
+Item = Record | Unreadable
+
+
+class Source(NamedTuple):
+    """One stream of bytes to read: `name` as people know it, `head` its first bytes (not taken from `stream`).
+
+    `path` is the file itself where it is one (not a member of an archive), `modified` its time of change in
+    milliseconds (syslog lines carry no year), `depth` how many archives are around it, `passed_over` collects the
+    names of files that hold no records.
+    """
+
+    tenant: str
+    name: str
+    stream: io.BufferedReader
+    head: bytes
+    modified: int
+    depth: int = 0
+    path: Path | None = None
+    passed_over: list[str] | None = None
+    lossy: bool = False
+
+    def record(self, form: str, position: int, unit: Unit, raw: bytes, data: dict[str, Any]) -> Record:
+        """A record of this source. `lossy` ones say in their format that bytes had to be replaced."""
+        if self.lossy:
+            form += "/bytes that are no valid text were replaced"
+        return Record(
+            tenant=self.tenant,
+            source=self.name,
+            position=position,
+            unit=unit,
+            format=form,
+            raw=raw,
+            data=data,
+        )
+
+    def unreadable(self, position: int, unit: Unit, reason: str, raw: bytes = b"") -> Unreadable:
+        return Unreadable(
+            tenant=self.tenant,
+            source=self.name,
+            position=position,
+            unit=unit,
+            reason=reason,
+            raw=raw[:SAMPLE],
+        )
+
+    def member(self, name: str, raw: io.RawIOBase | io.BufferedIOBase) -> Source:
+        """A source inside this one: `outer.zip!inner.json`."""
+        head, stream = headed(raw)
+        return self._replace(
+            name=f"{self.name}!{clean(name)}", stream=stream, head=head, depth=self.depth + 1, path=None
+        )
+
+
+class _Headed(io.RawIOBase):
+    """A stream that gives its already read first bytes again."""
+
+    def __init__(self, head: bytes, rest: Any, broken: Exception | None) -> None:
+        self._head, self._rest, self._broken = memoryview(head), rest, broken
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._head:
+            size = min(len(buffer), len(self._head))
+            buffer[:size] = self._head[:size]
+            self._head = self._head[size:]
+            return size
+        if self._broken is not None:
+            raise self._broken
+        data = self._rest.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def headed(raw: Any) -> tuple[bytes, io.BufferedReader]:
+    """The first bytes of a stream, and the whole stream again; a stream that breaks off gives first what it has."""
+    head, broken = b"", None
+    while len(head) < HEAD:
+        try:
+            more = raw.read(HEAD - len(head))
+        except Exception as error:  # whatever a decompressor throws is thrown again when it is reached
+            if not head:
+                raise
+            broken = error
+            break
+        if not more:
+            break
+        head += more
+    return head, io.BufferedReader(_Headed(head, raw, broken), HEAD)
+
+
+def clean(name: str) -> str:
+    """A member's name without control characters; it is only shown, nothing is ever written under it."""
+    return "".join(c if c.isprintable() else "?" for c in name)[:300]
+
+
+def lines(stream: io.BufferedReader, limit: int = RECORD_LIMIT) -> Iterator[tuple[bytes, int]]:
+    """Each line without its end, and 0; of a line beyond the limit its first bytes, and its whole length."""
+    while True:
+        line = stream.readline(limit + 2)
+        if not line:
+            return
+        if len(line) <= limit + 1 and (line.endswith(b"\n") or len(line) <= limit):
+            yield line.rstrip(b"\r\n"), 0
+            continue
+        length = len(line)
+        while line and not line.endswith(b"\n"):
+            piece = stream.readline(MIB)
+            if not piece:
+                break
+            length += len(piece)
+            if piece.endswith(b"\n"):
+                break
+        yield line[:SAMPLE], length
+
+
+def whole(source: Source, limit: int) -> bytes | None:
+    """All bytes of a source, or None when there are more than the limit."""
+    data = source.stream.read(limit + 1)
+    return None if len(data) > limit else data

@@ -1,0 +1,261 @@
+"""The JSON API, `/api/v1`: what the pages do, for scripts. The same session, or a bearer token.
+
+Writes take strict models: a field of another type or name is refused. Errors are problem details (RFC 9457).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, HTTPException, Query, UploadFile
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from watchfloor.core.case import Case, Comment
+from watchfloor.core.errors import NotFoundError
+from watchfloor.core.evidence import Evidence
+from watchfloor.core.finding import Finding
+from watchfloor.core.label import Label
+from watchfloor.core.noun import Digest
+from watchfloor.core.plan import Approval, Outcome, Plan
+from watchfloor.core.verdict import Verdict
+from watchfloor.server.access import Served, Worker, not_forged, session_token, signed_in, worker
+from watchfloor.server.acts import approval_in, approve_steps, plan_of, undo_step
+from watchfloor.server.present.queue import Ask, listing
+from watchfloor.server.resolutions import confirmed_by
+from watchfloor.store.accounts import SESSION_LASTS
+
+router = APIRouter(prefix="/api/v1", dependencies=[Depends(not_forged), Depends(signed_in)])
+signing_in = APIRouter(prefix="/api/v1", tags=["session"])
+
+Passphrase = Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class Strict(BaseModel):
+    """What a client sends: nothing is coerced, nothing unknown is taken."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class SignIn(Strict):
+    user: Annotated[str, Field(max_length=200)]
+    passphrase: Passphrase
+
+
+class Token(BaseModel):
+    """Send it as `Authorization: Bearer TOKEN`. `expires_at` in milliseconds; earlier when it lies idle."""
+
+    token: str
+    expires_at: int
+
+
+class CaseLine(BaseModel):
+    case: Case
+    verdict: Verdict | None
+    layers: tuple[str, ...]
+
+
+class CaseList(BaseModel):
+    """`found` counts the cases of this tab after filters; `counts` all cases by tab."""
+
+    cases: list[CaseLine]
+    found: int
+    pages: int
+    counts: dict[str, int]
+
+
+class CaseOut(BaseModel):
+    """A case with all that belongs to it."""
+
+    case: Case
+    findings: list[Finding]
+    verdict: Verdict | None
+    plan: Plan | None
+    approvals: list[Approval]
+    outcomes: list[Outcome]
+    comments: list[Comment]
+    label: Label | None
+
+
+class PlanOut(BaseModel):
+    """`digest` is what an approval signs."""
+
+    plan: Plan
+    digest: Digest
+    approvals: list[Approval]
+    outcomes: list[Outcome]
+
+
+class EventOut(BaseModel):
+    uid: str
+    time: int
+    source: str
+    position: int
+    unit: str
+    mapping: str
+    ocsf: dict[str, Any]
+    original: dict[str, Any]
+
+
+class ApprovalIn(Strict):
+    """`plan_digest` is that of the plan which was read; another plan is refused."""
+
+    plan_digest: Digest
+    steps: Annotated[list[int], Field(min_length=1, max_length=100)]
+    passphrase: Passphrase
+
+
+class UndoIn(Strict):
+    passphrase: Passphrase
+
+
+class CommentIn(Strict):
+    text: Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+class ResolutionIn(Strict):
+    """A shipped resolution code; it names the hypothesis as well."""
+
+    resolution_code: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class AssignmentIn(Strict):
+    assignee: Annotated[str, Field(max_length=128)]
+
+
+@signing_in.post("/sessions", status_code=201)
+def sign_in(body: SignIn, found: Served) -> Token:
+    """A bearer token for a name and passphrase. Needs no form token: it takes no cookie and sets none."""
+    now = found.clock()
+    account = found.accounts.check(found.desk.tenant, body.user, body.passphrase, now)
+    if account is None:
+        raise HTTPException(401, "Name or passphrase is wrong, or the account waits after wrong tries")
+    token = found.accounts.open_session(found.desk.tenant, account.user, now)
+    return Token(token=token, expires_at=now + SESSION_LASTS)
+
+
+@router.delete("/sessions/current", status_code=204, tags=["session"])
+def sign_out(request: Request, found: Served) -> Response:
+    """End this session."""
+    found.accounts.close_session(found.desk.tenant, session_token(request, found.settings))
+    return Response(status_code=204)
+
+
+@router.get("/cases", tags=["cases"])
+def cases(found: Served, ask: Annotated[Ask, Query()]) -> CaseList:
+    """Cases by tab, filter and order, as on the queue page."""
+    rows = found.desk.queue(limit=None)
+    shown = listing(rows, found.desk.layers([row.case.uid for row in rows]), ask)
+    return CaseList(
+        cases=[CaseLine(case=x.row.case, verdict=x.row.verdict, layers=x.layers) for x in shown.lines],
+        found=shown.found,
+        pages=shown.pages,
+        counts={str(tab): count for tab, count in shown.counts.items()},
+    )
+
+
+@router.get("/cases/{case_uid}", tags=["cases"])
+def case(case_uid: str, found: Served) -> CaseOut:
+    """A case with findings, verdict, plan, approvals, outcomes and comments."""
+    view = found.desk.case_view(case_uid)._asdict()
+    return CaseOut(**{name: view[name] for name in CaseOut.model_fields})
+
+
+@router.get("/cases/{case_uid}/verdict", tags=["cases"])
+def verdict(case_uid: str, found: Served) -> Verdict:
+    """The verdict: claims with citations, answers with weights, what could not be checked."""
+    decided = found.desk.case_view(case_uid).verdict
+    if decided is None:
+        raise NotFoundError("this case has no verdict yet", where=case_uid)
+    return decided
+
+
+@router.post("/cases/{case_uid}/comments", status_code=201, tags=["cases"])
+def add_comment(case_uid: str, body: CommentIn, person: Worker, found: Served) -> Comment:
+    return found.desk.comment(case_uid, person.name, body.text)
+
+
+@router.post("/cases/{case_uid}/resolution", status_code=201, tags=["cases"])
+def resolve(case_uid: str, body: ResolutionIn, person: Worker, found: Served) -> Label:
+    """A person's verdict; it closes the case and labels its class."""
+    return found.desk.resolve(case_uid, confirmed_by(body.resolution_code), person.name, body.resolution_code)
+
+
+@router.delete("/cases/{case_uid}/resolution", tags=["cases"])
+def reopen(case_uid: str, person: Worker, found: Served) -> Case:
+    """Open the case again."""
+    return found.desk.reopen(case_uid, person.name)
+
+
+@router.put("/cases/{case_uid}/assignee", tags=["cases"])
+def assign(case_uid: str, body: AssignmentIn, person: Worker, found: Served) -> Case:
+    """Give the case to a user of the console; the empty name takes it from everybody."""
+    if body.assignee:
+        found.accounts.get(found.desk.tenant, body.assignee)
+    return found.desk.assign(case_uid, person.name, body.assignee)
+
+
+@router.get("/cases/{case_uid}/plan", tags=["plans"])
+def plan(case_uid: str, found: Served) -> PlanOut:
+    """The plan, its digest, who approved what and what came of it."""
+    view = found.desk.case_view(case_uid)
+    the_plan = plan_of(found, case_uid)
+    return PlanOut(plan=the_plan, digest=the_plan.digest(), approvals=view.approvals, outcomes=view.outcomes)
+
+
+@router.post("/cases/{case_uid}/plan/approvals", status_code=201, tags=["plans"])
+def approve(case_uid: str, body: ApprovalIn, person: Worker, found: Served) -> Approval:
+    """Sign steps of the plan with the person's key, which the passphrase opens."""
+    return approve_steps(
+        found, person, case_uid, plan_digest=body.plan_digest, steps=tuple(body.steps), passphrase=body.passphrase
+    )
+
+
+@router.post(
+    "/cases/{case_uid}/plan/approvals/{approval_uid}/execution", tags=["plans"], dependencies=[Depends(worker)]
+)
+def execute(case_uid: str, approval_uid: str, found: Served) -> list[Outcome]:
+    """Run what was approved; answers when each step has its outcome."""
+    approval_in(found, case_uid, approval_uid)
+    return found.desk.execute(approval_uid)
+
+
+@router.post("/cases/{case_uid}/plan/steps/{n}/undo", tags=["plans"])
+def undo(case_uid: str, n: int, body: UndoIn, person: Worker, found: Served) -> list[Outcome]:
+    """Sign and run the undo of a step that was executed."""
+    return undo_step(found, person, case_uid, n, body.passphrase)
+
+
+@router.get("/evidence/{evidence_uid}", tags=["evidence"])
+def evidence(evidence_uid: str, found: Served) -> Evidence:
+    """Recorded evidence; its bytes are hashed anew on the way."""
+    return found.desk.evidence_view(evidence_uid)
+
+
+@router.get("/events/{event_uid}", tags=["evidence"])
+def event(event_uid: str, found: Served) -> EventOut:
+    """The event behind a finding, with the vendor's own fields."""
+    record = found.desk.event_view(event_uid)
+    return EventOut(**{name: getattr(record, name) for name in EventOut.model_fields})
+
+
+@router.post("/ingest", tags=["ingest"], dependencies=[Depends(worker)])
+def ingest(found: Served, files: Annotated[list[UploadFile], File(max_length=100)]) -> dict[str, Any]:
+    """Records in: any number of files, their kinds found out from their content. Answers with the report."""
+    with tempfile.TemporaryDirectory(prefix="watchfloor-upload-") as scratch:
+        paths = [_kept(Path(scratch), number, file) for number, file in enumerate(files)]
+        return found.desk.ingest(paths).to_dict()
+
+
+def _kept(folder: Path, number: int, file: UploadFile) -> Path:
+    """The upload in a scratch folder of its own, under what is harmless of its name."""
+    name = "".join(c for c in Path(file.filename or "").name if c.isalnum() or c in "-_.").lstrip(".")[-100:]
+    path = folder / str(number) / (name or "upload")
+    path.parent.mkdir()
+    with path.open("wb") as target:
+        while chunk := file.file.read(1 << 20):
+            target.write(chunk)
+    return path

@@ -1,0 +1,34 @@
+"""The queue: cases by who has to decide."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from watchfloor.core.event import LAYERS
+from watchfloor.server.access import Served, SignedIn
+from watchfloor.server.pages.render import render
+from watchfloor.server.present.queue import TABS, Ask, listing
+
+router = APIRouter(include_in_schema=False)
+
+_PLAIN = Ask.model_validate({})
+
+
+@router.get("/")
+def queue_page(request: Request, person: SignedIn, found: Served, ask: Annotated[Ask, Query()]) -> Response:
+    rows = found.desk.queue(limit=None)
+    shown = listing(rows, found.desk.layers([row.case.uid for row in rows]), ask)
+
+    def link(**changes: Any) -> str:
+        """This page with other settings; defaults are left out, another order or filter begins at page 1."""
+        asked = ask.model_dump() | {"page": 1} | changes
+        plain = _PLAIN.model_dump()
+        words = {k: str(v).lower() if isinstance(v, bool) else v for k, v in asked.items() if v != plain[k]}
+        return f"/?{urlencode(words)}" if words else "/"
+
+    return render(request, "queue.html", person=person, ask=ask, shown=shown, tabs=TABS, layers=LAYERS, link=link)

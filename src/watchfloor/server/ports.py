@@ -1,0 +1,82 @@
+"""What the server asks of the product. `app` has the real one; tests bring a small one in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from watchfloor.app.updates import Updates
+from watchfloor.app.views import CaseView, LedgerState, QueueRow, SourceRow
+from watchfloor.core.case import Case, Comment
+from watchfloor.core.context import Context
+from watchfloor.core.entry import Entry
+from watchfloor.core.event import Event, Layer
+from watchfloor.core.evidence import Evidence
+from watchfloor.core.label import Label
+from watchfloor.core.noun import Noun
+from watchfloor.core.plan import Approval, Outcome
+from watchfloor.core.policy import Policy
+from watchfloor.core.record import DeadLetter
+from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
+
+
+class Desk(Protocol):
+    """One tenant's cases, evidence, plans and ledger. Its methods block; the server calls them from threads.
+
+    Raises NotFoundError for what the tenant has not, RefusedError for what rules forbid (a wrong passphrase too).
+    """
+
+    @property
+    def tenant(self) -> str: ...
+
+    @property
+    def policy(self) -> Policy: ...
+
+    @property
+    def context(self) -> Context: ...
+
+    @property
+    def updates(self) -> Updates: ...
+
+    def queue(
+        self, status: str | None = None, disposition: Disposition | None = None, limit: int | None = 100
+    ) -> list[QueueRow]: ...
+
+    def layers(self, case_uids: Sequence[str]) -> Mapping[str, tuple[Layer, ...]]:
+        """The layers of the stack that each case's findings come from."""
+        ...
+
+    def case_view(self, case_uid: str) -> CaseView: ...
+
+    def evidence_view(self, evidence_uid: str) -> Evidence: ...
+
+    def event_view(self, event_uid: str) -> Event: ...
+
+    def replay(self, case_uid: str) -> tuple[Verdict, Verdict]: ...
+
+    def approve(self, plan_uid: str, steps: tuple[int, ...], user: str, passphrase: str) -> Approval: ...
+
+    def execute(self, approval_uid: str) -> list[Outcome]: ...
+
+    def undo(self, plan_uid: str, step: int, user: str, passphrase: str) -> list[Outcome]: ...
+
+    def comment(self, case_uid: str, user: str, text: str) -> Comment: ...
+
+    def resolve(self, case_uid: str, hypothesis: Hypothesis, user: str, resolution_code: str) -> Label: ...
+
+    def reopen(self, case_uid: str, user: str) -> Case: ...
+
+    def assign(self, case_uid: str, user: str, assignee: str) -> Case: ...
+
+    def ledger_entries(self, limit: int = 100) -> list[Entry]: ...
+
+    def ledger_state(self) -> LedgerState: ...
+
+    def dead_letters(self, limit: int = 100) -> list[DeadLetter]: ...
+
+    def sources(self) -> list[SourceRow]: ...
+
+    def ingest(self, paths: list[Path]) -> Noun:
+        """Records in, then triage; the report as a noun."""
+        ...

@@ -1,0 +1,1 @@
+"""Nouns turned into what templates show: words, figures, rows, bars. Pure."""

@@ -1,0 +1,131 @@
+"""Gates: each condition that closing a case without a person needs, with its figure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from watchfloor.core.finding import Severity
+from watchfloor.core.verdict import HYPOTHESES, Answer, Claim, ClosingGate, Disposition, Hypothesis
+from watchfloor.triage.bound import labels_needed, upper_bound
+from watchfloor.triage.inputs import Inputs
+from watchfloor.triage.scorecard import Weights
+from watchfloor.triage.weighing import Terms, Weighed
+
+
+class Settled(NamedTuple):
+    """What a set of terms comes to."""
+
+    posterior: Weights
+    hypothesis: Hypothesis
+    disposition: Disposition
+
+
+class Board:
+    """A case with its terms and gates, which can be settled again without some of its questions."""
+
+    def __init__(self, inputs: Inputs, weighed: Weighed) -> None:
+        self.inputs = inputs
+        self.terms = Terms(weighed.answers, inputs.questions, inputs.scorecard)
+        self.unchecked = [a for a in weighed.answers if a.required and a.status == "could_not_check"]
+        self.struck = [c for c in weighed.claims if not c.grounded]
+        self.fixed = (_autonomy(inputs), _bound(inputs), _severity(inputs), _labels(inputs))
+        self._may_close = all(gate.holds for gate in self.fixed)
+
+    def settle(self, without: Collection[str] = ()) -> Settled:
+        """The outcome, as if the questions `without` had not been asked."""
+        posterior = self.terms.posterior(without)
+        leading: Hypothesis = max(HYPOTHESES, key=lambda name: posterior[name])
+        probability, policy = posterior["malicious"], self.inputs.policy.triage
+        if probability >= policy.escalate_at:
+            return Settled(posterior, leading, "escalate")
+        close = (
+            self._may_close
+            and probability <= policy.close_below
+            and _without(self.unchecked, without) == 0
+            and _without(self.struck, without) == 0
+        )
+        return Settled(posterior, leading, "close" if close else "queue")
+
+    def gates(self, probability: float) -> tuple[ClosingGate, ...]:
+        """All gates, in the order in which people ask for them."""
+        limit = self.inputs.policy.triage.close_below
+        autonomy, bound, severity, labels = self.fixed
+        names = sorted({a.title for a in self.unchecked})
+        return (
+            autonomy,
+            bound,
+            ClosingGate(
+                name="probability",
+                holds=probability <= limit,
+                sentence=f"The probability of an attack is {probability:.1%}; closing needs {limit:.1%} or less.",
+            ),
+            ClosingGate(
+                name="required_questions",
+                holds=not self.unchecked,
+                sentence=f"Could not be checked though required: {'; '.join(names)}."
+                if names
+                else "Every required question has an answer.",
+            ),
+            ClosingGate(
+                name="grounding",
+                holds=not self.struck,
+                sentence=f"{len(self.struck)} claims were struck: their evidence does not hold."
+                if self.struck
+                else "Every claim stands in its evidence.",
+            ),
+            severity,
+            labels,
+        )
+
+
+def _without(items: Iterable[Answer | Claim], questions: Collection[str]) -> int:
+    return sum(1 for item in items if item.question not in questions)
+
+
+def _autonomy(inputs: Inputs) -> ClosingGate:
+    return ClosingGate(
+        name="autonomy",
+        holds=inputs.policy.autonomy == "close",
+        sentence=f"Policy {inputs.policy.name!r} sets autonomy {inputs.policy.autonomy!r}; closing needs 'close'.",
+    )
+
+
+def _bound(inputs: Inputs) -> ClosingGate:
+    """The class bound: how many attacks may hide among what would be closed, at the owner's confidence."""
+    policy, labels = inputs.policy.triage, inputs.labels
+    bound = upper_bound(labels.missed, labels.would_close, policy.confidence)
+    sentence = (
+        f"Class {labels.detection_class!r}: {labels.missed} attacks among {labels.would_close} labelled cases that "
+        f"would have been closed; at {policy.confidence:.0%} confidence up to {bound:.1%} may be missed, the limit is "
+        f"{policy.max_missed_share:.1%}"
+    )
+    needed = labels_needed(policy.max_missed_share, policy.confidence)
+    if labels.missed == 0 and labels.would_close < needed:
+        sentence += f" ({needed} such labels without an attack are needed)"
+    holds = bound <= policy.max_missed_share
+    return ClosingGate(name="class_bound", holds=holds, sentence=sentence + ".")
+
+
+def _severity(inputs: Inputs) -> ClosingGate:
+    never = inputs.policy.triage.never_close_severity
+    return ClosingGate(
+        name="severity",
+        holds=inputs.case.severity < never,
+        sentence=f"Severity is {inputs.case.severity.name}; from {_severity_name(never)} on a person always looks.",
+    )
+
+
+def _severity_name(severity: int) -> str:
+    return Severity(severity).name if severity in set(Severity) else f"severity_id {severity}"
+
+
+def _labels(inputs: Inputs) -> ClosingGate:
+    said = inputs.labels.said_malicious
+    return ClosingGate(
+        name="labels",
+        holds=not said,
+        sentence=f"A person called this case or a related one malicious ({', '.join(said)})."
+        if said
+        else "No person has called this case or a related one malicious.",
+    )

@@ -1,0 +1,180 @@
+"""Groups: repeated findings of one detection on one entity within the window. Noise counts once, and so do its ties."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from watchfloor.core.context import Context
+from watchfloor.core.entity import Involvement, Role
+from watchfloor.core.event import Layer
+from watchfloor.core.finding import Finding
+from watchfloor.triage.tactics import STAGE, stands_for_nobody, tactic
+
+# An address that repeats one detection against so many principals is the one that acts (scan, spray).
+_SPRAYED = 5
+# In these layers the device that records is a sensor that sees everybody: it is not where anything happened.
+OBSERVED: frozenset[Layer] = frozenset({"network", "threat_intelligence"})
+
+
+@dataclass(frozen=True)
+class Row:
+    """A finding with its entities resolved: key -> role. `shared` are keys that stand for nobody or for many."""
+
+    finding: Finding
+    roles: Mapping[str, Role]
+    involved: tuple[Involvement, ...]
+    shared: frozenset[str]
+
+
+@dataclass
+class Group:
+    """Findings of one detection with one anchor within the window, in order of time."""
+
+    anchor: str
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def first(self) -> Finding:
+        return self.rows[0].finding
+
+    @property
+    def start(self) -> int:
+        return self.rows[0].finding.time
+
+    @property
+    def end(self) -> int:
+        return self.rows[-1].finding.time
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """Key -> the share of this group's findings that it is on; only keys that can tie."""
+        counts = Counter(key for row in self.rows for key in row.roles if key not in row.shared)
+        return {key: count / len(self.rows) for key, count in sorted(counts.items())}
+
+    @cached_property
+    def actors(self) -> frozenset[str]:
+        """The keys that act: users, keys and addresses in an actor's or source's part, and the hosts it is on."""
+        return frozenset(
+            key
+            for row in self.rows
+            for key, role in row.roles.items()
+            if key not in row.shared and (role in ("actor", "source") or key.startswith("host:"))
+        )
+
+    @cached_property
+    def stages(self) -> frozenset[int]:
+        names = {tactic(t) for row in self.rows for t in row.finding.tactics}
+        return frozenset(STAGE[name] for name in names if name in STAGE)
+
+    @cached_property
+    def threads(self) -> frozenset[str]:
+        return frozenset(thread for row in self.rows for thread in row.finding.thread)
+
+
+def rows_of(findings: Iterable[Finding], context: Context) -> list[Row]:
+    """Findings with resolved entities, in order of time; the same uid twice counts once."""
+    resolve = _Resolver(context)
+    rows = []
+    unique = {f.uid: f for f in findings}
+    for finding in sorted(unique.values(), key=lambda f: (f.time, f.uid)):
+        involved: dict[str, _Resolved] = {}
+        for item in finding.involved:
+            found = resolve(item)
+            if item.entity.type == "host" and finding.layer in OBSERVED and item.role == "target":
+                found = found._replace(shared=True)
+            involved.setdefault(found.key, found)
+        rows.append(
+            Row(
+                finding,
+                {key: found.involvement.role for key, found in involved.items()},
+                tuple(found.involvement for found in involved.values()),
+                frozenset(key for key, found in involved.items() if found.shared),
+            )
+        )
+    return rows
+
+
+class _Resolved(NamedTuple):
+    key: str
+    involvement: Involvement
+    shared: bool
+
+
+class _Resolver:
+    """Involvements in the case's spelling, each reckoned once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._egress = frozenset(f"address:{address}" for address in context.company.egress_addresses)
+        self._known: dict[tuple[str, str, Role], _Resolved] = {}
+
+    def __call__(self, item: Involvement) -> _Resolved:
+        place = (item.entity.type, item.entity.value, item.role)
+        found = self._known.get(place)
+        if found is None:
+            entity = self._context.resolve(item.entity)
+            nobody = entity.type == "user" and stands_for_nobody(entity.value)
+            involvement = Involvement(entity=entity, role=item.role)
+            found = _Resolved(entity.key, involvement, nobody or entity.key in self._egress)
+            self._known[place] = found
+        return found
+
+
+def groups_of(rows: Sequence[Row], window: int) -> list[Group]:
+    """Rows put into groups, each no longer than the window (ms), in order of time."""
+    sprayers = _sprayers(rows)
+    open_groups: dict[tuple[str, str], Group] = {}
+    groups: list[Group] = []
+    for row in rows:
+        uid = row.finding.detection.uid
+        anchor = _anchor(row, sprayers.get(uid, frozenset()))
+        group = open_groups.get((uid, anchor))
+        if group is None or not anchor or row.finding.time - group.start > window:
+            group = open_groups[uid, anchor] = Group(anchor)
+            groups.append(group)
+        group.rows.append(row)
+    return groups
+
+
+def _sprayers(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
+    """Per detection, the sources that raise it for many different actors or targets."""
+    struck: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows:
+        sources = [k for k, role in row.roles.items() if role == "source" and k not in row.shared]
+        others = [k for k, role in row.roles.items() if role in ("actor", "target")]
+        for source in sources:
+            struck[row.finding.detection.uid, source].update(others)
+    found: dict[str, set[str]] = defaultdict(set)
+    for (uid, source), others_struck in struck.items():
+        if len(others_struck) >= _SPRAYED:
+            found[uid].add(source)
+    return {uid: frozenset(sources) for uid, sources in found.items()}
+
+
+def _anchor(row: Row, sprayers: frozenset[str]) -> str:
+    """The one entity that a finding is a repetition on; empty when it has none."""
+    layer = row.finding.layer
+    best = min(
+        ((_rank(key, role, layer, key in sprayers), key) for key, role in row.roles.items() if key not in row.shared),
+        default=(9, ""),
+    )
+    return best[1]
+
+
+def _rank(key: str, role: Role, layer: Layer, sprays: bool) -> int:
+    kind = key.partition(":")[0]
+    if sprays:
+        return 0
+    if layer == "network":
+        return 1 if role == "source" else 5
+    if layer == "endpoint" and kind == "host":
+        return 1
+    if role == "actor":
+        return 2
+    if kind == "host":
+        return 3
+    return 4 if role == "source" else 5

@@ -1,0 +1,80 @@
+"""Inputs: everything that a decision rests on, in one noun. Its bytes are enough to decide again anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+from pydantic import model_validator
+
+from watchfloor.core.case import Case
+from watchfloor.core.evidence import Evidence
+from watchfloor.core.finding import Finding
+from watchfloor.core.label import Label
+from watchfloor.core.noun import Digest, Noun, Tenant
+from watchfloor.core.policy import Policy
+from watchfloor.core.question import Asked, Question
+from watchfloor.triage.bound import ClassRecord
+from watchfloor.triage.catalogue import Catalogue
+from watchfloor.triage.scorecard import Scorecard
+
+
+class Inputs(Noun):
+    """What `decide` takes. The order in which findings, questions and evidence come in does not matter."""
+
+    tenant: Tenant
+    case: Case
+    findings: tuple[Finding, ...]
+    catalogue: Digest
+    """Of the whole catalogue; `questions` are those that were asked."""
+    questions: tuple[Question, ...]
+    asked: tuple[Asked, ...]
+    evidence: tuple[Evidence, ...]
+    scorecard: Scorecard
+    policy: Policy
+    labels: ClassRecord
+    as_of: int
+    """The time of the decision, ms."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        """One order whatever came in, so that the digest is a function of the set."""
+        keys = (
+            ("findings", tuple(sorted(self.findings, key=lambda f: (f.time, f.uid)))),
+            ("questions", tuple(sorted(self.questions, key=lambda q: q.id))),
+            ("asked", tuple(sorted(self.asked, key=lambda a: (a.question, a.about, a.lookup.uid)))),
+            ("evidence", tuple(sorted(self.evidence, key=lambda e: (e.collected_at, e.uid)))),
+        )
+        for name, value in keys:
+            self.__dict__[name] = value
+        return self
+
+    @classmethod
+    def of(
+        cls,
+        case: Case,
+        findings: Sequence[Finding],
+        asked: Sequence[Asked],
+        evidence: Iterable[Evidence],
+        *,
+        catalogue: Catalogue,
+        scorecard: Scorecard,
+        policy: Policy,
+        labels: Iterable[Label],
+        as_of: int,
+    ) -> Self:
+        """Inputs from what the rest of the product has at hand. Evidence of other look-ups is left out."""
+        wanted = {a.lookup.uid for a in asked}
+        return cls(
+            tenant=case.tenant,
+            case=case,
+            findings=tuple(findings),
+            catalogue=catalogue.digest,
+            questions=catalogue.used(asked),
+            asked=tuple(asked),
+            evidence=tuple({e.uid: e for e in evidence if e.lookup.uid in wanted}.values()),
+            scorecard=scorecard,
+            policy=policy,
+            labels=ClassRecord.of(case, labels),
+            as_of=as_of,
+        )

@@ -1,0 +1,110 @@
+"""Reading: what a question's evidence says. The citations are the very paths that decided."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from watchfloor.core.event import get_path
+from watchfloor.core.evidence import Citation, Evidence
+from watchfloor.core.question import COULD_NOT_CHECK, Asked, Option, Question
+from watchfloor.core.spans import nearest
+from watchfloor.core.verdict import Answer
+from watchfloor.triage.conditions import Match, match
+from watchfloor.triage.derive import sources, with_derived
+from watchfloor.triage.templates import fill_sentence
+
+
+def read(question: Question, asked: Asked, evidence: Evidence | None) -> Answer:
+    """The answer that evidence gives; the first fitting option counts. Weights are the question's own.
+
+    No evidence, failed evidence and unreadable evidence give `could_not_check` with the reason; evidence that no
+    option fits gives `not_applicable`.
+    """
+    if evidence is None:
+        return _blank(question, asked, None, "could_not_check", "it was never looked up")
+    if evidence.status == "failed":
+        return _blank(question, asked, evidence, "could_not_check", evidence.reason or "the look-up failed")
+    try:
+        data = json.loads(evidence.content)
+    except (ValueError, RecursionError) as error:
+        reason = f"the recorded answer cannot be read: {error}"
+        return _blank(question, asked, evidence, "could_not_check", reason)
+    data = with_derived(data, question.derive)
+    for option in question.answers:
+        found = match(option.when, data)
+        if found is None:
+            continue
+        if option.value == COULD_NOT_CHECK:
+            return _blank(question, asked, evidence, COULD_NOT_CHECK, option.why)
+        return _answer(question, asked, evidence, _Fit(option, found, data))
+    return _blank(question, asked, evidence, "not_applicable", "no answer of the question fits")
+
+
+class _Fit(NamedTuple):
+    option: Option
+    match: Match
+    data: Any
+
+
+def _blank(question: Question, asked: Asked, evidence: Evidence | None, status: Any, reason: str) -> Answer:
+    return Answer(
+        question=question.id,
+        title=question.title,
+        about=asked.about,
+        status=status,
+        reason=reason,
+        required=question.required,
+        lookups=(asked.lookup.uid,),
+        evidence=(evidence.uid,) if evidence else (),
+        counted=False,
+    )
+
+
+def _answer(question: Question, asked: Asked, evidence: Evidence, fit: _Fit) -> Answer:
+    option, found, data = fit
+    cited = list(found.paths)
+
+    def value_of(name: str) -> Any:
+        if not name.startswith(("evidence.", "hit.")):
+            return asked.values.get(name)
+        head, _, rest = name.partition(".")
+        path = rest if head == "evidence" else f"{found.hit}.{rest}"
+        cited.append(path)
+        return get_path(data, path)
+
+    claim = fill_sentence(option.claim, value_of)
+    return Answer(
+        question=question.id,
+        title=question.title,
+        about=asked.about,
+        status="answered",
+        value=option.value,
+        required=question.required,
+        weights=option.weights,
+        why=option.why,
+        claim=claim,
+        citations=_citations(evidence, cited),
+        lookups=(asked.lookup.uid,),
+        evidence=(evidence.uid,),
+    )
+
+
+def _citations(evidence: Evidence, paths: Iterable[str]) -> tuple[Citation, ...]:
+    """One citation a path; for a path that is absent, what surrounds it, which shows that it is."""
+    cited: dict[str, Citation] = {}
+    for path in (source for given in paths for source in sources(given)):
+        found = nearest(evidence.content, path)
+        if found is None or found[0] in cited:
+            continue
+        there, span = found
+        cited[there] = Citation(
+            evidence=evidence.uid,
+            content_digest=evidence.content_digest,
+            start=span.start,
+            end=span.end,
+            quote=span.quote,
+            path=there,
+        )
+    return tuple(sorted(cited.values(), key=lambda citation: (citation.start, citation.path)))

@@ -1,0 +1,81 @@
+"""Scorecard: the weights, in log-odds, of answers for hypotheses. Always additive; no weight is hidden."""
+
+from __future__ import annotations
+
+from math import exp, fsum, log
+from typing import Annotated
+
+from pydantic import Field
+
+from watchfloor.core.noun import Noun
+from watchfloor.core.question import Question
+from watchfloor.core.verdict import HYPOTHESES, Hypothesis
+from watchfloor.triage.catalogue import Catalogue
+
+PLACES = 6
+Weights = dict[Hypothesis, float]
+
+# Before any evidence: of cases that reach a queue about one in twenty is an attack; the others part about evenly
+# into activity that is real and allowed, and detections that are wrong.
+PRIOR_SHARES: Weights = {"malicious": 0.05, "benign_true_positive": 0.5, "false_positive": 0.45}
+
+
+class Scorecard(Noun):
+    """Question -> value -> hypothesis -> weight, with the priors. Learning writes a new version; this one stays.
+
+    `overlap`: of several answers in one group, the strongest counts in full, the next this share of itself, the one
+    after this share squared, and so on, for each hypothesis by itself. `temperature` divides the sums (calibration).
+    """
+
+    name: str = "expert"
+    version: int = 1
+    priors: Weights
+    weights: dict[str, dict[str, Weights]]
+    overlap: Annotated[float, Field(ge=0.0, le=0.5)] = 0.5
+    temperature: Annotated[float, Field(gt=0.0)] = 1.0
+
+    @classmethod
+    def expert(cls, catalogue: Catalogue) -> Scorecard:
+        """The expert's start: the weights that stand in the catalogue."""
+        return cls(
+            priors={name: round(log(share), PLACES) for name, share in PRIOR_SHARES.items()},
+            weights={
+                question.id: {option.value: option.weights for option in question.answers}
+                for question in catalogue.questions.values()
+            },
+        )
+
+    def weighs(self, question: Question, value: str) -> Weights:
+        """What a value adds to each hypothesis. A value that the scorecard lacks adds nothing.
+
+        Of a question whose answers an attacker writes, only weight towards malicious counts, whatever a scorecard
+        says: the rule of the catalogue's loader, kept here for scorecards that were learnt.
+        """
+        given = self.weights.get(question.id, {}).get(value, {})
+        if question.trusted:
+            return {name: given.get(name, 0.0) for name in HYPOTHESES}
+        return {name: max(0.0, given.get(name, 0.0)) if name == "malicious" else 0.0 for name in HYPOTHESES}
+
+    def posterior(self, sums: Weights) -> Weights:
+        """Softmax of the sums, rounded to PLACES so that bytes agree across machines."""
+        scaled = {name: sums[name] / self.temperature for name in HYPOTHESES}
+        most = max(scaled.values())
+        odds = {name: exp(value - most) for name, value in scaled.items()}
+        whole = fsum(odds.values())
+        return {name: round(value / whole, PLACES) for name, value in odds.items()}
+
+
+def total(weights: list[float]) -> float:
+    """The exactly rounded sum, the same in any order."""
+    return fsum(weights)
+
+
+def shrunk(weights: list[float], overlap: float) -> float:
+    """What the answers of one group add together: the strongest in full, each further one `overlap` times less.
+
+    With overlap <= 1/2 another answer of weight >= 0 never lowers the sum: all that it pushes back is smaller than
+    itself and loses at most half, a quarter, ... of at most its own size. So hostile text cannot use the shrinkage
+    to hide what speaks against it.
+    """
+    ordered = sorted(weights, key=lambda weight: (-abs(weight), weight))
+    return fsum(weight * overlap**place for place, weight in enumerate(ordered))

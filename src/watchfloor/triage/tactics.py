@@ -1,0 +1,70 @@
+"""ATT&CK's tactics in the order of an intrusion, and principals that stand for nobody in particular."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+# Enterprise matrix, left to right, with their ids.
+TACTICS = {
+    "reconnaissance": "TA0043",
+    "resource-development": "TA0042",
+    "initial-access": "TA0001",
+    "execution": "TA0002",
+    "persistence": "TA0003",
+    "privilege-escalation": "TA0004",
+    "defense-evasion": "TA0005",
+    "credential-access": "TA0006",
+    "discovery": "TA0007",
+    "lateral-movement": "TA0008",
+    "collection": "TA0009",
+    "command-and-control": "TA0011",
+    "exfiltration": "TA0010",
+    "impact": "TA0040",
+}
+STAGE = {name: stage for stage, name in enumerate(TACTICS)}
+_BY_ID = {uid.lower(): name for name, uid in TACTICS.items()}
+# Later releases of ATT&CK part defense-evasion in two; Sigma writes either.
+_OTHER_NAMES = {"stealth": "defense-evasion", "defense-impairment": "defense-evasion"}
+
+# Built-in principals under which everybody's software runs; sharing one says nothing.
+_NOBODY = frozenset(
+    {
+        "system",
+        "local service",
+        "network service",
+        "localservice",
+        "networkservice",
+        "anonymous logon",
+        "anonymous",
+        "root",
+        "nobody",
+        "nt authority",
+        "window manager",
+        "dwm-1",
+        "umfd-0",
+        "umfd-1",
+        "not registered",
+        # The same by number: Unix root, an audit login id that was never set, LocalSystem, Local and Network Service.
+        "0",
+        "4294967295",
+        "s-1-5-18",
+        "s-1-5-19",
+        "s-1-5-20",
+    }
+)
+
+
+def tactic(name: str) -> str:
+    """A tactic in its one spelling: `TA0002`, `attack.execution` and `Execution` are `execution`."""
+    plain = name.lower().removeprefix("attack.").replace("_", "-").replace(" ", "-")
+    return _BY_ID.get(plain) or _OTHER_NAMES.get(plain, plain)
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Distinct tactics in kill-chain order; unknown ones come last, by name."""
+    return tuple(sorted({tactic(n) for n in names}, key=lambda n: (STAGE.get(n, len(STAGE)), n)))
+
+
+def stands_for_nobody(user: str) -> bool:
+    """Whether a user is a built-in principal or a machine's own account."""
+    return user in _NOBODY or user.endswith("$")

@@ -1,0 +1,109 @@
+"""Placeholders in questions: `{facet.user}`, `{spellings}`, `{evidence.first|day}`; `{name?}` may be absent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from watchfloor.core.clock import day_of, iso
+
+# Names that only evidence can fill; all others are known when the question is asked.
+FROM_EVIDENCE = ("evidence.", "hit.")
+LONGEST = 120
+_PLACEHOLDER = re.compile(r"\{([a-z][^{}|?]*)(\?)?(?:\|([a-z]+))?\}")
+_ABSENT = object()
+
+
+class MissingError(LookupError):
+    """A placeholder that must be there has no value."""
+
+
+def placeholders(template: Any) -> Iterator[str]:
+    """Every placeholder's name in a string, list or mapping, in order of appearance."""
+    if isinstance(template, str):
+        yield from (found[1] for found in _PLACEHOLDER.finditer(template))
+    elif isinstance(template, dict):
+        for value in template.values():
+            yield from placeholders(value)
+    elif isinstance(template, list):
+        for value in template:
+            yield from placeholders(value)
+
+
+def required(template: Any) -> Iterator[str]:
+    """Every placeholder that must have a value, that is, not `{name?}`."""
+    if isinstance(template, str):
+        yield from (found[1] for found in _PLACEHOLDER.finditer(template) if not found[2])
+    elif isinstance(template, (dict, list)):
+        for value in template.values() if isinstance(template, dict) else template:
+            yield from required(value)
+
+
+def filters(template: str) -> Iterator[str]:
+    """Every filter's name in a string."""
+    yield from (found[3] for found in _PLACEHOLDER.finditer(template) if found[3])
+
+
+def fill_query(template: Any, value_of: Callable[[str], Any]) -> Any:
+    """The query with its placeholders filled; one that is a whole string keeps its value's type.
+
+    A member or item whose optional placeholder is absent is left out. Raises MissingError.
+    """
+    filled = _fill(template, value_of)
+    return {} if filled is _ABSENT else filled
+
+
+def _fill(template: Any, value_of: Callable[[str], Any]) -> Any:
+    if isinstance(template, dict):
+        members = {key: _fill(value, value_of) for key, value in template.items()}
+        return {key: value for key, value in members.items() if value is not _ABSENT}
+    if isinstance(template, list):
+        return [value for value in (_fill(item, value_of) for item in template) if value is not _ABSENT]
+    if not isinstance(template, str):
+        return template
+    found = _PLACEHOLDER.fullmatch(template)
+    if found is None:
+        return _PLACEHOLDER.sub(lambda part: words(_need(part, value_of)), template)
+    value = value_of(found[1])
+    if value is None or value == []:
+        return _ABSENT if found[2] else _need(found, value_of)
+    return value
+
+
+def _need(found: re.Match[str], value_of: Callable[[str], Any]) -> Any:
+    value = value_of(found[1])
+    if value is None or value == []:
+        raise MissingError(found[1])
+    return value
+
+
+def fill_sentence(template: str, value_of: Callable[[str], Any]) -> str:
+    """A sentence with its placeholders filled by short, printable words; what is absent reads `nothing`."""
+    return _PLACEHOLDER.sub(lambda part: words(value_of(part[1]), part[3] or ""), template)
+
+
+def words(value: Any, shown_as: str = "") -> str:
+    """A value for a sentence: one line, printable, not longer than LONGEST. Text from outside may be hostile."""
+    if value is None:
+        return "nothing"
+    if shown_as:
+        return FILTERS[shown_as](value)
+    if isinstance(value, (list, tuple)):
+        text = ", ".join(str(item) for item in value)
+    else:
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = "".join(sign if sign.isprintable() else " " for sign in text)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+FILTERS: dict[str, Callable[[Any], str]] = {
+    "day": lambda value: day_of(int(_number(value))),
+    "time": lambda value: iso(int(_number(value))),
+    "percent": lambda value: f"{_number(value):.0%}",
+    "count": lambda value: str(len(value)) if isinstance(value, (list, dict)) else "0",
+}

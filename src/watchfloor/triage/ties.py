@@ -1,0 +1,102 @@
+"""Ties: how strongly two groups of findings belong together, and the sentence that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import log
+from typing import Literal, NamedTuple
+
+from watchfloor.core.clock import HOUR
+from watchfloor.triage.groups import Group
+
+Because = Literal["entity", "thread", "kill_chain"]
+THREAD: Because = "thread"
+_THREAD_STRENGTH = 2.0
+
+# How much it says that two findings share an entity of a kind, when it is rare and the findings are near in time.
+# 1.0 joins by itself (policy `join_at`). A process, message or key is one thing; a user is one actor; a host is one
+# place, which several may use; an address or domain may stand for many.
+_KIND = {
+    "process": 1.6,
+    "message": 1.6,
+    "access_key": 1.3,
+    "user": 1.2,
+    "host": 1.05,
+    "file": 1.0,
+    "url": 1.0,
+    "mailbox": 0.9,
+    "address": 1.05,
+    "domain": 0.8,
+    "cloud_resource": 0.7,
+}
+# Later tactic by the same actor.
+_KILL_CHAIN = 0.4
+# With so few partners (other entities seen with it) an entity is one thing's own; with so many, sharing it says half
+# as much. Partners, not findings: a host with a hundred findings and one user is still one place.
+_RARE, _COMMON = 5, 25
+
+
+class Tie(NamedTuple):
+    """`shared` is the entity key or thread id that ties most."""
+
+    because: Because
+    shared: str
+    strength: float
+    sentence: str
+
+
+def thread_keys(group: Group) -> Iterator[str]:
+    """The group's threads in the key space of entities."""
+    return (f"thread:{thread}" for thread in sorted(group.threads))
+
+
+def tie(earlier: Group, later: Group, hubs: frozenset[str], partners: Mapping[str, int], window: int) -> Tie | None:
+    """What ties two groups, or None when nothing does or the time between them is longer than the window (ms).
+
+    `partners` says with how many other entities each entity is seen.
+    """
+    gap = max(0, later.start - earlier.end)
+    if gap > window:
+        return None
+    threads = earlier.threads & later.threads
+    if threads:
+        shared = min(threads)
+        return Tie(THREAD, shared, _THREAD_STRENGTH, f"both belong to the same thread of activity ({shared})")
+    if earlier.anchor == later.anchor and earlier.first.detection.uid == later.first.detection.uid:
+        return None  # The window has closed on this repetition: what goes on is the next case.
+    near = _nearness(gap, window)
+    parts = sorted(
+        (
+            (-_KIND.get(key.partition(":")[0], 0.5) * _rarity(partners[key]) * min(share, later.shares[key]), key)
+            for key, share in earlier.shares.items()
+            if key in later.shares and key not in hubs
+        ),
+    )
+    if not parts:
+        return None
+    shared = parts[0][1]
+    # Several shared entities add to each other, each less than the one before: they often come together anyway.
+    strength = near * sum(-value * 0.5**place for place, (value, _) in enumerate(parts))
+    hours = f"{gap / HOUR:.1f} h apart" if gap >= HOUR else f"{gap // 60_000} min apart"
+    if _progresses(earlier, later) and (earlier.actors & later.actors) - hubs:
+        strength += _KILL_CHAIN
+        return Tie("kill_chain", shared, round(strength, 6), f"a later step of an attack, on {shared}, {hours}")
+    return Tie("entity", shared, round(strength, 6), f"both involve {shared}, {hours}")
+
+
+def _nearness(gap: int, window: int) -> float:
+    """1 when within a twenty-fourth of the window (an hour of a day), falling to 0.7 at its end."""
+    free = window / 24
+    return 1.0 if gap <= free else 1.0 - 0.3 * (gap - free) / (window - free)
+
+
+def _rarity(partners: int) -> float:
+    """1 up to _RARE partners, 0.5 at _COMMON, never under 0.25."""
+    if partners <= _RARE:
+        return 1.0
+    return max(0.25, 1.0 - 0.5 * log(partners / _RARE) / log(_COMMON / _RARE))
+
+
+def _progresses(earlier: Group, later: Group) -> bool:
+    """Whether the later group reaches a stage of the kill chain after the earliest stage of the earlier one."""
+    return bool(earlier.stages and later.stages) and max(later.stages) > min(earlier.stages)

@@ -1,0 +1,251 @@
+"""A small desk in memory, made of real nouns: what the server needs of the product, without the product."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.server.given import NOW, TENANT, Given, given
+
+from watchfloor.app.updates import Updates
+from watchfloor.app.views import CaseView, LedgerState, QueueRow, SourceRow
+from watchfloor.core.case import Case, Comment
+from watchfloor.core.clock import DAY
+from watchfloor.core.context import Context
+from watchfloor.core.entry import ZERO, Entry, TreeHead
+from watchfloor.core.errors import NotFoundError, RefusedError
+from watchfloor.core.event import Event, Layer
+from watchfloor.core.evidence import Evidence
+from watchfloor.core.label import Label
+from watchfloor.core.noun import Noun, canonical, digest_of, short_id
+from watchfloor.core.plan import Approval, Outcome, PlannedAction
+from watchfloor.core.policy import Policy
+from watchfloor.core.record import DeadLetter
+from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
+
+PRESSING = {"escalate": 0, "queue": 1, "close": 3}
+
+
+class Received(Noun):
+    records: int
+    names: tuple[str, ...]
+
+
+class SmallDesk:
+    """Behaves like the product's desk for one story. `seconds` is how long each step of an execution takes."""
+
+    tenant = TENANT
+
+    def __init__(
+        self, story: Given | None = None, *, passphrases: dict[str, str] | None = None, seconds: float = 0
+    ) -> None:
+        self.story = story or given()
+        self.policy, self.updates = Policy(), Updates()
+        self.context: Context = self.story.context
+        self.cases = {case.uid: case for case in self.story.cases}
+        self.keys = {user: Ed25519PrivateKey.generate() for user in passphrases or {}}
+        self.passphrases, self.seconds = passphrases or {}, seconds
+        self.approvals: list[Approval] = []
+        self.outcomes: list[Outcome] = []
+        self.comments: list[Comment] = []
+        self.labels: dict[str, Label] = {}
+        self.entries: list[Entry] = []
+        self.letters: list[DeadLetter] = []
+        self.state: dict[str, bool | int] = {"found": True, "sessions": 3, "enabled": True, "rules": 1}
+        self.tampered: set[str] = set()
+        self.received: list[tuple[str, bytes]] = []
+        self._log("verdict.decided", self.story.plan.case_uid, "watchfloor", {"disposition": "escalate"})
+
+    def queue(
+        self, status: str | None = None, disposition: Disposition | None = None, limit: int | None = 100
+    ) -> list[QueueRow]:
+        rows = [QueueRow(c, self.story.verdicts.get(c.uid)) for c in self.cases.values() if status in (None, c.status)]
+        rows = [r for r in rows if disposition is None or (r.verdict and r.verdict.disposition == disposition)]
+        rows.sort(key=lambda r: (PRESSING[r.verdict.disposition], -r.verdict.probability) if r.verdict else (2, 0.0))
+        return rows[:limit]
+
+    def layers(self, case_uids: Sequence[str]) -> dict[str, tuple[Layer, ...]]:
+        found: dict[str, tuple[Layer, ...]] = {}
+        for uid in case_uids:
+            layers = [self.story.findings[f].layer for f in self.cases[uid].findings]
+            found[uid] = tuple(dict.fromkeys(layers)) or ("endpoint",)
+        return found
+
+    def case_view(self, case_uid: str) -> CaseView:
+        case = self._case(case_uid)
+        mine = case_uid == self.story.plan.case_uid
+        return CaseView(
+            case=case,
+            findings=[self.story.findings[uid] for uid in case.findings],
+            verdict=self.story.verdicts.get(case_uid),
+            plan=self.story.plan if mine else None,
+            approvals=self.approvals if mine else [],
+            outcomes=self.outcomes if mine else [],
+            comments=[c for c in self.comments if c.case_uid == case_uid],
+            label=self.labels.get(case_uid),
+            entries=[e for e in self.entries if e.subject == case_uid],
+        )
+
+    def evidence_view(self, evidence_uid: str) -> Evidence:
+        evidence = self.story.evidence.get(evidence_uid)
+        if evidence is None:
+            raise NotFoundError(f"no evidence {evidence_uid}")
+        return (
+            evidence.model_copy(update={"content": evidence.content + " "})
+            if evidence_uid in self.tampered
+            else evidence
+        )
+
+    def event_view(self, event_uid: str) -> Event:
+        if event_uid not in self.story.events:
+            raise NotFoundError(f"no event {event_uid}")
+        return self.story.events[event_uid]
+
+    def replay(self, case_uid: str) -> tuple[Verdict, Verdict]:
+        verdict = self.story.verdicts[self._case(case_uid).uid]
+        return verdict, Verdict.from_dict(verdict.to_dict())
+
+    def approve(self, plan_uid: str, steps: tuple[int, ...], user: str, passphrase: str) -> Approval:
+        return self._sign(plan_uid, steps, user, passphrase, "execute")
+
+    def execute(self, approval_uid: str) -> list[Outcome]:
+        approval = next(a for a in self.approvals if a.uid == approval_uid)
+        done = []
+        for action in self.story.plan.actions:
+            if action.n in approval.steps:
+                time.sleep(self.seconds)
+                done.append(self._run(action, approval))
+                self.updates.publish(TENANT, "case", approval.case_uid)
+        return done
+
+    def undo(self, plan_uid: str, step: int, user: str, passphrase: str) -> list[Outcome]:
+        return self.execute(self._sign(plan_uid, (step,), user, passphrase, "undo").uid)
+
+    def _sign(self, plan_uid: str, steps: tuple[int, ...], user: str, passphrase: str, purpose: str) -> Approval:
+        if self.passphrases.get(user) != passphrase:
+            raise RefusedError("the passphrase does not open this key", do="Type it again")
+        key, plan = self.keys[user], self.story.plan
+        fields = {
+            "tenant": TENANT,
+            "uid": short_id("a", plan_uid, user, str(len(self.approvals))),
+            "plan_uid": plan_uid,
+            "case_uid": plan.case_uid,
+            "time": NOW,
+            "plan_digest": plan.digest(),
+            "steps": steps,
+            "approver": user,
+            "expires_at": NOW + DAY,
+            "purpose": purpose,
+            "public_key": base64.b64encode(key.public_key().public_bytes_raw()).decode(),
+            "signature": "",
+        }
+        unsigned = Approval.from_dict(fields)
+        signature = base64.b64encode(key.sign(unsigned.signed_bytes())).decode()
+        approval = unsigned.model_copy(update={"signature": signature})
+        self.approvals.append(approval)
+        self._log("plan.approved", plan.case_uid, user, approval.to_dict())
+        return approval
+
+    def _run(self, action: PlannedAction, approval: Approval) -> Outcome:
+        before = dict(self.state)
+        wanted = dict.fromkeys(action.expect, True) if approval.purpose == "undo" else dict(action.expect)
+        self.state.update(wanted)  # type: ignore[arg-type]
+        keys = list(action.expect)
+        undone = approval.purpose == "undo"
+        outcome = Outcome(
+            tenant=TENANT,
+            uid=short_id("o", approval.uid, str(action.n)),
+            plan_uid=approval.plan_uid,
+            case_uid=approval.case_uid,
+            approval_uid=approval.uid,
+            time=NOW + len(self.outcomes),
+            n=action.n,
+            call=action.undo or action.call if undone else action.call,
+            status="undone" if undone else "succeeded",
+            sentence="The check shows it.",
+            before=canonical({k: before[k] for k in keys}).decode(),
+            after=canonical({k: self.state[k] for k in keys}).decode(),
+            response_status=200,
+        )
+        self.outcomes.append(outcome)
+        self._log("action.executed", approval.case_uid, "watchfloor", outcome.to_dict())
+        return outcome
+
+    def comment(self, case_uid: str, user: str, text: str) -> Comment:
+        uid = short_id("m", case_uid, str(len(self.comments)))
+        comment = Comment(tenant=TENANT, uid=uid, case_uid=self._case(case_uid).uid, time=NOW, author=user, text=text)
+        self.comments.append(comment)
+        self._log("case.commented", case_uid, user, comment.to_dict())
+        return comment
+
+    def resolve(self, case_uid: str, hypothesis: Hypothesis, user: str, resolution_code: str) -> Label:
+        case = self._case(case_uid)
+        label = Label(
+            tenant=TENANT,
+            uid=short_id("label", case_uid),
+            time=NOW,
+            detection_class=case.detection_class,
+            detection="rule-0",
+            verdict=hypothesis,
+            would_close=False,
+            by=user,
+            case_uid=case_uid,
+        )
+        self.labels[case_uid] = label
+        self._change(case_uid, user, "case.resolved", status="resolved")
+        return label
+
+    def reopen(self, case_uid: str, user: str) -> Case:
+        return self._change(case_uid, user, "case.reopened", status="in_progress")
+
+    def assign(self, case_uid: str, user: str, assignee: str) -> Case:
+        return self._change(case_uid, user, "case.assigned", assignee=assignee)
+
+    def _change(self, case_uid: str, user: str, kind: str, **update: str) -> Case:
+        self.cases[case_uid] = self._case(case_uid).model_copy(update=update)
+        self._log(kind, case_uid, user, dict(update))
+        return self.cases[case_uid]
+
+    def ledger_entries(self, limit: int = 100) -> list[Entry]:
+        return self.entries[::-1][:limit]
+
+    def ledger_state(self) -> LedgerState:
+        head = TreeHead(tenant=TENANT, size=len(self.entries), time=NOW, root=ZERO, public_key="a2V5", signature="c2ln")
+        return LedgerState(len(self.entries), head, [])
+
+    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        return self.letters[:limit]
+
+    def sources(self) -> list[SourceRow]:
+        events = list(self.story.events.values())
+        return [SourceRow(events[0].source, ("entra_signin",), len(events), len(self.letters), events[-1].time)]
+
+    def ingest(self, paths: list[Path]) -> Received:
+        self.received += [(path.name, path.read_bytes()) for path in paths]
+        self.updates.publish(TENANT, "ingest", "records")
+        return Received(records=len(paths), names=tuple(path.name for path in paths))
+
+    def _case(self, case_uid: str) -> Case:
+        if case_uid not in self.cases:
+            raise NotFoundError(f"no case {case_uid}")
+        return self.cases[case_uid]
+
+    def _log(self, kind: str, subject: str, actor: str, body: dict[str, object]) -> None:
+        text = canonical(body).decode()
+        previous = self.entries[-1].digest() if self.entries else ZERO
+        entry = Entry(
+            tenant=TENANT,
+            seq=len(self.entries),
+            time=NOW,
+            kind=kind,
+            subject=subject,
+            actor=actor,
+            body=text,
+            body_digest=digest_of(text.encode()),
+            previous=previous,
+        )
+        self.entries.append(entry)
+        self.updates.publish(TENANT, "case", subject)

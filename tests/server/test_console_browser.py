@@ -1,0 +1,165 @@
+"""The console in a real browser: from login to an approved, executed, verified plan, live, with keys and drawer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from tests.server.conftest import LEAD, PASSPHRASES
+from tests.server.desk import SmallDesk
+from tests.server.given_verdict import CASE, NOW
+
+from watchfloor.server import ConsoleServer, create_app
+from watchfloor.server.pages import render
+from watchfloor.store.accounts import Accounts
+
+if TYPE_CHECKING:
+    from playwright.sync_api import ConsoleMessage, Page
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+LIBRARIES = all((render.VENDOR / name).is_file() for name in render.SCRIPTS)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not CHROMIUM.exists(), reason=f"needs Debian's chromium at {CHROMIUM}: apt-get install chromium"
+    ),
+]
+
+
+class Console(NamedTuple):
+    """A served console, somebody who may approve everything, and a case with a plan that nobody has touched."""
+
+    url: str
+    user: str
+    passphrase: str
+    case_uid: str
+
+
+@pytest.fixture
+def running_console(accounts: Accounts) -> Iterator[Console]:
+    desk = SmallDesk(passphrases=PASSPHRASES, seconds=0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = ConsoleServer(create_app(desk, accounts, clock=lambda: NOW))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield Console(f"http://127.0.0.1:{listening.getsockname()[1]}", LEAD, PASSPHRASES[LEAD], CASE)
+        server.should_exit = True
+        thread.join(timeout=2.5)
+        stopped = not thread.is_alive()
+        thread.join(timeout=20)
+    assert stopped, "the server did not stop by itself while a page was open"
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page that must have no error: not of a script, not of the content security policy."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        found = browser.new_page(viewport={"width": 1280, "height": 900})
+        found.set_default_timeout(20_000)
+        problems: list[str] = []
+        found.on("pageerror", lambda error: problems.append(str(error)))
+        found.on("console", lambda m: problems.append(m.text) if worth_telling(m) else None)
+        yield found
+        browser.close()
+    assert problems == []
+
+
+def worth_telling(message: ConsoleMessage) -> bool:
+    """Not: that we refused something, and that the server of the page has stopped, for tests do both on purpose."""
+    meant = ("status of 403", "net::ERR_")
+    return message.type in ("error", "warning") and not any(word in message.text for word in meant)
+
+
+def log_in(page: Page, console: Console) -> None:
+    page.goto(console.url)
+    page.fill("[name=user]", console.user)
+    page.fill("[name=passphrase]", console.passphrase)
+    page.click("button:has-text('Log in')")
+    page.wait_for_selector("[data-row]")
+
+
+def test_from_login_to_an_executed_and_verified_plan(page: Page, running_console: Console) -> None:
+    console = running_console
+    log_in(page, console)
+    page.click(f"[data-open][href='/cases/{console.case_uid}']")
+    page.wait_for_selector("#plan")
+    boxes = page.locator("input[name=steps]:not(:disabled)")
+    count = boxes.count()
+    assert count > 0
+    for n in range(count):
+        boxes.nth(n).check()
+    page.fill("#plan .sign [name=passphrase]", console.passphrase)
+    page.click("text=Approve and run ticked steps")
+    # No reload from here on: the page follows by server-sent events where the browser libraries are installed.
+    if not LIBRARIES:
+        page.wait_for_timeout(4_000)
+        page.reload()
+    page.wait_for_function(
+        "n => document.querySelectorAll('.step.s-succeeded, .step.s-already_so').length === n", arg=count
+    )
+    assert page.locator(".outcome .changes").count() > 0
+    assert page.locator("#audit").get_by_text("plan.approved").count() == 1
+
+
+def test_a_wrong_passphrase_signs_nothing(page: Page, running_console: Console) -> None:
+    console = running_console
+    log_in(page, console)
+    page.goto(f"{console.url}/cases/{console.case_uid}")
+    page.locator("input[name=steps]:not(:disabled)").last.check()
+    page.fill("#plan .sign [name=passphrase]", "not my passphrase")
+    with page.expect_navigation() as went:
+        page.click("text=Approve only")
+    assert went.value is not None
+    assert went.value.status == 403
+    page.goto(f"{console.url}/cases/{console.case_uid}")
+    assert page.locator(".approved").count() == 0
+
+
+@pytest.mark.skipif(not LIBRARIES, reason="needs the browser libraries: make install")
+def test_keys_drawer_and_graph(page: Page, running_console: Console) -> None:
+    console = running_console
+    log_in(page, console)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    first = page.locator("[data-row]").first
+    assert "at" in (first.get_attribute("class") or "").split()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#why")
+    page.goto(f"{console.url}/cases/{console.case_uid}")
+    cite = page.locator(".cite").first
+    cite.click()
+    page.wait_for_selector("#drawer mark")
+    assert page.locator("#drawer .ok").count() >= 2
+    page.keyboard.press("Escape")
+    assert page.locator("#drawer").is_hidden()
+    assert page.locator("#graph canvas").count() > 0
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_runs_off_the_side(page: Page, running_console: Console, width: int) -> None:
+    console = running_console
+    page.set_viewport_size({"width": width, "height": 800})
+    log_in(page, console)
+    for path in ("/?tab=all", f"/cases/{console.case_uid}", "/ledger", "/sources"):
+        page.goto(console.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path

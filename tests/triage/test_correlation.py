@@ -1,0 +1,222 @@
+"""Findings that belong together make one case; coincidence does not."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.triage.build import finding, one_case
+
+from watchfloor.core.case import Case
+from watchfloor.core.context import Asset, Company, Context, Identity
+from watchfloor.core.finding import Finding, Severity
+from watchfloor.core.policy import CorrelationPolicy
+from watchfloor.triage.correlation import correlate
+
+POLICY = CorrelationPolicy()
+DAY = 24 * 60
+
+
+def cases(findings: list[Finding], context: Context | None = None) -> list[Case]:
+    return correlate(findings, context or Context(), POLICY)
+
+
+def groups(findings: list[Finding], context: Context | None = None) -> list[set[str]]:
+    return [set(c.findings) for c in cases(findings, context)]
+
+
+def noise(count: int, seed: int = 1, hosts: int = 400) -> list[Finding]:
+    """Findings of a company: hosts with their users, a few common addresses, forty rules over ten days."""
+    rng = random.Random(seed)
+    found = []
+    for number in range(count):
+        host = rng.randrange(hosts)
+        found.append(
+            finding(
+                number,
+                f"host:ws-{host}:target",
+                f"user:u{host}:actor",
+                f"address:192.0.2.{rng.randrange(20)}:destination",
+                minute=rng.random() * DAY * 10,
+                rule=f"r{int(rng.paretovariate(1.0)) % 40}",
+                tactics=[rng.choice(["execution", "discovery", "persistence"])],
+            )
+        )
+    return found
+
+
+def test_one_actor_in_time_is_one_case_with_a_reason() -> None:
+    case = one_case(
+        [
+            finding(1, "user:alice:actor", "host:ws-17:target", rule="mail", severity=Severity.low),
+            finding(2, "user:alice:actor", "host:ws-17:target", minute=9, rule="shell", severity=Severity.high),
+        ]
+    )
+    assert case.title == "Rule shell and 1 more on ws-17 (alice)"
+    assert case.severity is Severity.high
+    (link,) = case.links
+    assert (link.finding, link.other, link.because) == ("f-000002", "f-000001", "entity")
+    assert "user:alice" in link.sentence
+    assert "9 min apart" in link.sentence
+
+
+def test_different_actors_stay_apart() -> None:
+    apart = [finding(n, f"user:u{n}:actor", f"host:h{n}:target", rule=f"r{n}") for n in range(5)]
+    assert len(groups(apart)) == 5
+
+
+def test_entities_are_resolved_before_they_are_compared() -> None:
+    context = Context(
+        identities=(Identity(user="alice", mail="alice@corp.example", aliases=("CORP\\al",)),),
+        assets=(Asset(host="WS-17", addresses=("10.0.0.17",)),),
+    )
+    findings = [
+        finding(1, "mailbox:alice@corp.example:target", "address:10.0.0.17:source", rule="a"),
+        finding(2, "user:al:actor", "host:ws-17.corp.example:target", minute=5, rule="b"),
+    ]
+    (case,) = cases(findings, context)
+    assert {i.entity.key for i in case.involved} == {"user:alice", "host:ws-17"}
+
+
+def test_a_thread_joins_what_shares_no_entity() -> None:
+    findings = [
+        finding(1, "host:a:target", rule="x", thread=["guid-1"]),
+        finding(2, "host:b:target", rule="y", minute=300, thread=["guid-1"]),
+        finding(3, "host:c:target", rule="z", minute=300, thread=["guid-2"]),
+    ]
+    assert groups(findings) == [{"f-000001", "f-000002"}, {"f-000003"}]
+    assert cases(findings)[0].links[0].because == "thread"
+
+
+def test_a_later_stage_by_the_same_actor_joins_where_the_entity_alone_would_not() -> None:
+    def pair(first: str, second: str) -> list[Finding]:
+        return [
+            finding(1, "address:198.51.100.9:source", "host:h1:target", rule="a", tactics=[first]),
+            finding(2, "address:198.51.100.9:source", "host:h2:target", minute=1300, rule="b", tactics=[second]),
+        ]
+
+    assert len(cases(pair("TA0001", "TA0040"))) == 1
+    assert cases(pair("initial-access", "attack.impact"))[0].links[0].because == "kill_chain"
+    assert len(cases(pair("impact", "initial-access"))) == 2
+
+
+def test_beyond_the_window_nothing_joins() -> None:
+    entities = ("user:alice:actor", "host:ws-17:target")
+    findings = [finding(1, *entities, rule="a"), finding(2, *entities, rule="b", minute=25 * 60)]
+    assert len(groups(findings)) == 2
+
+
+def test_repeated_noise_is_one_case_an_entity_and_window() -> None:
+    repeated = [finding(n, "host:ws-1:target", minute=n) for n in range(500)]
+    (case,) = cases(repeated)
+    assert len(case.findings) == 500
+    assert case.title == "Rule r1, 500 times on ws-1"
+    longer = [finding(n, "host:ws-1:target", minute=n * 10) for n in range(500)]
+    assert [len(c.findings) for c in cases(longer)] == [145, 145, 145, 65]
+
+
+def test_a_spraying_address_is_one_case() -> None:
+    spray = [
+        finding(n, f"user:u{n}:actor", "address:198.51.100.66:source", minute=n / 10, layer="identity")
+        for n in range(200)
+    ]
+    assert len(cases(spray)) == 1
+
+
+def test_a_hub_ties_nothing() -> None:
+    """A proxy that stands in everybody's findings does not make one case of the company."""
+    hub = [
+        finding(n, f"user:u{n}:actor", f"host:h{n}:target", "address:10.0.0.1:destination", minute=n, rule=f"r{n}")
+        for n in range(60)
+    ]
+    assert len(cases(hub)) == 60
+
+
+def test_one_host_with_many_findings_is_no_hub() -> None:
+    findings = [finding(n, "host:ws-1:target", "user:al:actor", minute=n, rule=f"r{n}") for n in range(60)]
+    assert len(cases(findings)) == 1
+
+
+@pytest.mark.parametrize("shared", ["address:192.0.2.10:source", "user:system:actor", "host:scan01:source"])
+def test_egress_built_in_principals_and_scanners_tie_nothing(shared: str) -> None:
+    context = Context(
+        company=Company(egress_addresses=("192.0.2.10",)), assets=(Asset(host="scan01", tags=("scanner",)),)
+    )
+    findings = [finding(n, f"host:h{n}:target", shared, minute=n, rule=f"r{n}") for n in range(4)]
+    assert len(cases(findings, context)) == 4
+
+
+def test_a_sensor_is_not_where_it_happened() -> None:
+    findings = [
+        finding(
+            n, "host:sensor01:target", f"address:10.0.0.{n}:source", minute=n, rule=f"r{n}", layer="network"
+        )
+        for n in range(4)
+    ]
+    found = cases(findings)
+    assert [c.title for c in found] == [f"Rule r{n} at 10.0.0.{n}" for n in range(4)]
+
+
+def test_a_chain_of_weak_ties_does_not_swallow_the_company() -> None:
+    """u0-h0, h0-u1, u1-h1, ...: each neighbour shares one entity, the ends share nothing."""
+    chain = []
+    for n in range(80):
+        user, host = (n + 1) // 2, n // 2
+        chain.append(finding(n, f"user:u{user}:actor", f"host:h{host}:target", minute=n * 5, rule=f"r{n}"))
+    found = cases(chain)
+    assert max(len(c.findings) for c in found) <= 10
+    assert any(c.related for c in found)
+
+
+def test_what_nearly_joins_is_related_both_ways() -> None:
+    findings = [
+        finding(1, "host:h1:target", "domain:x.example:destination", rule="a"),
+        finding(2, "host:h2:target", "domain:x.example:destination", rule="b", minute=5),
+    ]
+    first, second = cases(findings)
+    assert first.related == (second.uid,)
+    assert second.related == (first.uid,)
+
+
+def test_tenants_never_mix() -> None:
+    findings = [
+        finding(1, "host:h:target"),
+        finding(2, "host:h:target", minute=1, tenant="other"),
+    ]
+    assert [c.tenant for c in cases(findings)] == ["acme", "other"]
+
+
+def test_a_case_keeps_its_uid_as_it_grows() -> None:
+    first = [finding(1, "host:h:target", "user:a:actor")]
+    grown = [*first, finding(2, "host:h:target", "user:a:actor", minute=3, rule="b")]
+    assert cases(first)[0].uid == cases(grown)[0].uid
+
+
+def test_the_class_is_that_of_the_most_severe_then_rarest_finding() -> None:
+    findings = [finding(n, "host:h:target", rule="common", severity=Severity.high, minute=n) for n in range(5)]
+    rare = finding(9, "host:h:target", rule="rare", severity=Severity.high, minute=9)
+    rare = rare.model_copy(update={"detection": rare.detection.model_copy(update={"family": "suricata/c2"})})
+    assert one_case([*findings, rare]).detection_class == "suricata/c2 @ sysmon"
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000), st.randoms(use_true_random=False))
+def test_the_order_of_findings_does_not_matter(seed: int, rng: random.Random) -> None:
+    findings = noise(60, seed=seed, hosts=8)
+    shuffled = list(findings)
+    rng.shuffle(shuffled)
+    expected = cases(findings)
+    assert cases(shuffled) == expected
+    assert sorted(u for c in expected for u in c.findings) == sorted(f.uid for f in findings)
+
+
+def test_twenty_thousand_findings_are_quick_and_stay_apart() -> None:
+    findings = noise(20_000)
+    started = time.perf_counter()
+    found = cases(findings)
+    assert time.perf_counter() - started < 20
+    assert sum(len(c.findings) for c in found) == 20_000
+    assert max(len(c.findings) for c in found) < 200
