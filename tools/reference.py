@@ -8,6 +8,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator
 from enum import Enum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,11 @@ def nouns() -> str:
         verdict,
     )
 
-    text = ["# Nouns\n\nTimes are milliseconds since the Unix epoch, UTC. Every noun is frozen and refuses unknown fields.\n"]
-    for module in (record, finding, entity, case, evidence, question, verdict, plan, policy, context, intel, label, entry):
+    text = [
+        "# Nouns\n\nTimes are milliseconds since the Unix epoch, UTC. Nouns are frozen and refuse unknown fields.\n"
+    ]
+    modules = (record, finding, entity, case, evidence, question, verdict, plan, policy, context, intel, label, entry)
+    for module in modules:
         for name, noun in vars(module).items():
             if isinstance(noun, type) and issubclass(noun, BaseModel) and noun.__module__ == module.__name__:
                 text.append(f"## {name}\n\n{_plain(noun.__doc__ or '')}\n\n| field | type | |\n| --- | --- | --- |")
@@ -84,7 +88,7 @@ def _described(module: types.ModuleType, noun: str) -> dict[str, str]:
     tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
     body = next(n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == noun)
     found = {}
-    for before, after in zip(body, body[1:], strict=False):
+    for before, after in pairwise(body):
         if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and isinstance(after, ast.Expr):
             value = after.value
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
@@ -120,8 +124,9 @@ def settings() -> str:
         policy = read_policy(file.stem)
         triage = policy.triage
         text.append(
-            f"- `{file.stem}`: autonomy `{policy.autonomy}`, escalates from {triage.escalate_at:.0%}, thinks of closing up "
-            f"to {triage.close_below:.0%}, misses at most {triage.max_missed_share:.1%} at {triage.confidence:.0%} confidence"
+            f"- `{file.stem}`: autonomy `{policy.autonomy}`, escalates from {triage.escalate_at:.0%}, "
+            f"thinks of closing up to {triage.close_below:.0%}, misses at most {triage.max_missed_share:.1%} "
+            f"at {triage.confidence:.0%} confidence"
         )
     return "\n".join(text) + "\n"
 
@@ -143,9 +148,12 @@ def catalogue() -> str:
     text.append("\n## Questions\n\n| question | | about | collector | required |\n| --- | --- | --- | --- | --- |")
     for question in Catalogue.shipped().questions.values():
         required = "yes" if question.required else ""
-        text.append(f"| `{question.id}` | {_plain(question.title)} | {question.about} | {question.collector} | {required} |")
+        cells = (f"`{question.id}`", _plain(question.title), question.about, question.collector, required)
+        text.append(f"| {' | '.join(cells)} |")
     text.append("\n## Playbooks\n")
-    text += [f"- `{p.name}`: {_plain(p.title)} ({', '.join(f'`{s.action}`' for s in p.steps)})" for p in shipped_playbooks(actions)]
+    for playbook in shipped_playbooks(actions):
+        steps = ", ".join(f"`{step.action}`" for step in playbook.steps)
+        text.append(f"- `{playbook.name}`: {_plain(playbook.title)} ({steps})")
     text.append("\n## Actions\n\n| action | effect | |\n| --- | --- | --- |")
     text += [f"| `{action.name}` | {action.effect} | {_plain(action.title)} |" for action in actions]
     return "\n".join(text) + "\n"

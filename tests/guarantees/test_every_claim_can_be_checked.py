@@ -29,9 +29,8 @@ def test_each_claim_of_each_verdict_quotes_the_very_bytes_of_its_evidence(decide
 
 
 def test_a_claim_is_struck_for_any_flipped_byte_of_its_evidence(decided: Watchfloor) -> None:
-    claim = next(
-        claim for row in decided.desk.queue(limit=None) if row.verdict for claim in row.verdict.claims if claim.citations
-    )
+    verdicts = [row.verdict for row in decided.desk.queue(limit=None) if row.verdict]
+    claim = next(claim for verdict in verdicts for claim in verdict.claims if claim.citations)
     uid = claim.citations[0].evidence
     evidence = decided.desk.evidence_view(uid)
     data = evidence.content.encode()

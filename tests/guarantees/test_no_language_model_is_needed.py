@@ -41,6 +41,7 @@ def test_answers_from_text_that_an_attacker_writes_only_raise_suspicion(decided:
 
 def test_help_loads_no_engine() -> None:
     """`watchfloor --help` must not load what only work needs."""
-    code = "import sys, watchfloor.cli; print(*[n for n in ('httpx2', 'dbos', 'duckdb', 'fastapi') if n in sys.modules])"
+    engines = ("httpx2", "dbos", "duckdb", "fastapi")
+    code = f"import sys, watchfloor.cli; print(*[n for n in {engines} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

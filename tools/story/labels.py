@@ -1,7 +1,7 @@
 """What the company's analysts said of the quarter before: their verdicts on cases, by class and week.
 
 Invented like everything else here, from what each kind of alert is usually worth; the three days and their truth play
-no part in it. One class has an attack among what would have been closed, others have too few labels: those do not close.
+no part in it. Some classes have an attack among what would have been closed, others too few labels: they do not close.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FIRST_WEEK = datetime(2026, 7, 6, 15, tzinfo=UTC)
 WEEKS = 13
@@ -31,18 +31,14 @@ class Past(NamedTuple):
     missed: int = 0
 
 
-def _suricata(
-    kind: str, sids: tuple[int, ...], false: int, allowed: int, attacks: int = 0, closable: float = 0.8, missed: int = 0
-) -> Past:
+def _suricata(kind: str, sids: tuple[int, ...], false_positives: int, allowed: int, **more: Any) -> Past:
     detections = tuple(f"suricata/{sid}" for sid in sids)
-    return Past(f"suricata/{kind} @ suricata/alert", detections, false, allowed, attacks, closable, missed)
+    return Past(f"suricata/{kind} @ suricata/alert", detections, false_positives, allowed, **more)
 
 
-def _wazuh(
-    kind: str, rules: tuple[int, ...], false: int, allowed: int, attacks: int = 0, closable: float = 0.8, missed: int = 0
-) -> Past:
+def _wazuh(kind: str, rules: tuple[int, ...], false_positives: int, allowed: int, **more: Any) -> Past:
     detections = tuple(f"wazuh/{rule}" for rule in rules)
-    return Past(f"wazuh/{kind} @ wazuh/alert", detections, false, allowed, attacks, closable, missed)
+    return Past(f"wazuh/{kind} @ wazuh/alert", detections, false_positives, allowed, **more)
 
 
 QUARTER = (
@@ -51,20 +47,22 @@ QUARTER = (
     _suricata("generic-protocol-command-decode", (2260002, 2210054), 286, 13),
     _suricata("detection-of-a-network-scan", (2029054,), 39, 221),
     _suricata("not-suspicious-traffic", (2013504,), 195, 13),
-    _suricata("attempted-information-leak", (2002910, 2013028), 52, 117, 2),
+    _suricata("attempted-information-leak", (2002910, 2013028), 52, 117, attacks=2),
     _suricata("attempted-administrator-privilege-gain", (2019232, 2021997, 2034647), 26, 195, closable=0.95),
-    _suricata("web-application-attack", (2009358, 2024364), 13, 182, 1, closable=0.95),
-    _suricata("potentially-bad-traffic", (2010939, 2010936, 2010935, 2027390, 2010937, 2027758), 338, 52, 5, missed=1),
-    _wazuh("sshd", (5715, 5710, 5760), 78, 234, 1),
+    _suricata("web-application-attack", (2009358, 2024364), 13, 182, attacks=1, closable=0.95),
+    _suricata(
+        "potentially-bad-traffic", (2010939, 2010936, 2010935, 2027390, 2010937, 2027758), 338, 52, attacks=5, missed=1
+    ),
+    _wazuh("sshd", (5715, 5710, 5760), 78, 234, attacks=1),
     _wazuh("pam", (5501,), 26, 247),
-    _wazuh("sudo", (5402,), 13, 104, 2),
-    _wazuh("audit", (80792,), 39, 78, 3, missed=1),
-    _wazuh("syscheck", (550,), 52, 195, 1),
+    _wazuh("sudo", (5402,), 13, 104, attacks=2),
+    _wazuh("audit", (80792,), 39, 78, attacks=3, missed=1),
+    _wazuh("syscheck", (550,), 52, 195, attacks=1),
     _wazuh("dpkg", (2902,), 26, 182),
     _wazuh("ossec", (533,), 65, 26),
     _wazuh("rootcheck", (510,), 182, 13),
     _wazuh("clamd", (52507,), 195, 0),
-    _wazuh("web", (31101, 31104), 260, 39, 4, missed=1),
+    _wazuh("web", (31101, 31104), 260, 39, attacks=4, missed=1),
     Past("sigma/windows/process_creation @ windows/sysmon", ("57823885-c618-5f0c-b18e-770e1ca276b0",), 13, 65, 3),
     Past("sigma/windows/security @ windows/security", ("6cc56f1b-cb9a-5013-9352-70ce49632cd9",), 169, 52, 0),
     Past("sigma/azure/signinlogs @ azure/signinlogs", ("2faa828c-a08a-5457-b0aa-e7af010e9b06",), 13, 26, 2),

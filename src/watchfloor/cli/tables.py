@@ -132,6 +132,7 @@ def _print_truth(truth: TruthSummary) -> None:
         err.print(Text(f"  {fate:<9} {line.title} ({line.findings} findings in {len(line.cases)} cases)", style))
     missed, closed = truth.attacks_missed, truth.attack_cases_closed
     style = "bold red" if missed or closed else "bold green"
-    err.print(Text(f"  {missed} attacks missed, {closed} of {truth.attack_cases} attack cases closed by themselves", style))
+    attacks = f"{missed} attacks missed, {closed} of {truth.attack_cases} attack cases closed by themselves"
+    err.print(Text(f"  {attacks}", style))
     wrong = f"{truth.benign_escalated} of {truth.benign_cases} benign cases wrongly escalated"
     err.print(Text(f"  {wrong}, {truth.benign_closed} closed by themselves"))

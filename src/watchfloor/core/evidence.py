@@ -51,9 +51,7 @@ class Evidence(Noun):
         return self.collected_at
 
     @classmethod
-    def of(
-        cls, lookup: Lookup, content: Any, *, at: int, source: str, reliability: Reliability = "B"
-    ) -> Evidence:
+    def of(cls, lookup: Lookup, content: Any, *, at: int, source: str, reliability: Reliability = "B") -> Evidence:
         """Evidence of a successful look-up. Text stays as it is; other data becomes canonical JSON."""
         text = content if isinstance(content, str) else canonical(content).decode()
         return cls(

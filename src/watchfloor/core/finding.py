@@ -25,8 +25,8 @@ class Severity(IntEnum):
 class Detection(Noun):
     """What raised a finding: a rule (`uid` is the Sigma rule's id) or a vendor's own signature.
 
-    `family` groups detections that fail alike (`sigma/windows/process_creation`, `suricata/scan`); reliability is shrunk
-    towards it. `source` is the product whose records it reads. `kind` tells ours from vendors' alerts.
+    `family` groups detections that fail alike (`sigma/windows/process_creation`); reliability is shrunk towards it.
+    `source` is the product whose records it reads. `kind` tells ours from vendors' alerts.
     """
 
     uid: str

@@ -70,7 +70,5 @@ class Noun(BaseModel):
 
 
 def _readable(name: str, error: ValidationError) -> WatchfloorError:
-    problems = [
-        f"{'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors(include_url=False)
-    ]
+    problems = [f"{'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors(include_url=False)]
     return WatchfloorError(f"not a valid {name}: " + "; ".join(problems[:8]))
