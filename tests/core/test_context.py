@@ -71,3 +71,15 @@ def test_an_empty_context_knows_nothing_and_changes_nothing() -> None:
     entity = Entity.from_key("host:ws-7")
     assert Context().resolve(entity) == entity
     assert Context().spellings(entity) == ("ws-7",)
+
+
+def test_a_changed_copy_does_not_answer_from_what_was_cached() -> None:
+    before = Context(assets=(Asset(host="a", criticality="low"),))
+    host = Entity(type="host", value="a")
+    known = before.asset(host)
+    assert known is not None
+    assert known.criticality == "low"
+    after = before.model_copy(update={"assets": (Asset(host="a", criticality="critical"),)})
+    changed = after.asset(host)
+    assert changed is not None
+    assert changed.criticality == "critical"

@@ -6,7 +6,6 @@ import pytest
 
 from watchfloor.app.decide import DecisionRecord
 from watchfloor.app.watchfloor import Watchfloor
-from watchfloor.core.context import Context
 
 pytestmark = pytest.mark.xdist_group("story")
 
@@ -36,7 +35,7 @@ def test_a_changed_asset_reopens_exactly_the_verdicts_that_rested_on_it(decided:
     asset = next(a for a in context.assets if a.criticality == "low" and a.host.lower() in involved)
     changed = asset.model_copy(update={"criticality": "critical", "role": "payment server"})
     assets = tuple(changed if a is asset else a for a in context.assets)
-    decided.parts.context = Context.from_dict(context.to_dict() | {"assets": [a.to_dict() for a in assets]})
+    decided.parts.context = context.model_copy(update={"assets": assets})
 
     reopened = set(decided.pipeline.triage())
 

@@ -23,7 +23,7 @@ QUESTION: dict[str, Any] = {
     "id": "a.b",
     "title": "Is it so?",
     "about": "user",
-    "collector": "history",
+    "collector": "context",
     "query": {"match": {"user": "{spellings}", "country": "{facet.country?}"}},
     "answers": [
         {
@@ -119,6 +119,7 @@ def test_the_loader_refuses_a_benign_resolution_from_hostile_text(tmp_path: Path
         ({"asks": {"facets": ["colour"]}}, "asks: unknown facet 'colour'"),
         ({"query": {"x": "{facet.colour}"}}, "query: unknown placeholder {facet.colour}"),
         ({"query": {"x": "{evidence.count}"}}, "query: unknown placeholder {evidence.count}"),
+        ({"collector": "history", "query": {"measure": ["days"]}}, "answers (yes): 'count' is not measured by the query"),
         ({"derive": ["magic"]}, "derive: unknown 'magic'"),
         ({"answers": []}, "answers: there are none"),
         ({"tests": []}, "it has no tests"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal
 
 from watchfloor.core.noun import Digest, Noun, Tenant, canonical, digest_of, short_id
@@ -18,7 +19,7 @@ class Lookup(Noun):
     query: dict[str, Any]
     as_of: int
 
-    @property
+    @cached_property
     def uid(self) -> str:
         return short_id("l", self.tenant, self.collector, canonical(self.query).decode(), str(self.as_of))
 
@@ -41,7 +42,7 @@ class Evidence(Noun):
     source: str
     """What answered: `lake`, `context/assets.yaml`, `misp-warninglists/cloudflare`."""
 
-    @property
+    @cached_property
     def uid(self) -> str:
         """Addresses the evidence: the look-up and the digest of its answer, not the moment it was made."""
         return short_id("e", self.lookup.uid, self.status, self.content_digest)

@@ -7,6 +7,7 @@ have equal bytes on any machine. A digest is `sha256:` and the lower-case hex SH
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 import orjson
@@ -55,6 +56,13 @@ class Noun(BaseModel):
             return cls.model_validate_json(data)
         except ValidationError as error:
             raise _readable(cls.__name__, error) from None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other fields. What was cached on this one is not taken along: it may rest on them."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(copied).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data (strings for enums, lists for tuples)."""

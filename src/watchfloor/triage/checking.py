@@ -10,7 +10,7 @@ from watchfloor.core.facets import NUMBER_FACETS, TEXT_FACETS
 from watchfloor.core.question import COULD_NOT_CHECK, Option, Question
 from watchfloor.triage import conditions, resolutions
 from watchfloor.triage.case_facts import COLLECTOR
-from watchfloor.triage.derive import DERIVED
+from watchfloor.triage.derive import DERIVED, sources
 from watchfloor.triage.templates import FILTERS, filters, placeholders
 
 COLLECTORS = frozenset({"event", "history", "context", "intel", "labels", "traits", COLLECTOR})
@@ -28,6 +28,7 @@ def question_problems(question: Question) -> Iterator[str]:
             yield f"asks: unknown facet {facet!r}"
     for name in placeholders(question.query):
         yield from _name_problems(name, question, "query", evidence=False)
+    yield from _measure_problems(question)
     for name in question.derive:
         if name not in DERIVED:
             yield f"derive: unknown {name!r}; there are {', '.join(DERIVED)}"
@@ -40,6 +41,19 @@ def question_problems(question: Question) -> Iterator[str]:
         place = f"answers.{number} ({option.value})"
         yield from (f"{place}.{problem}" for problem in conditions.problems(option.when))
         yield from _option_problems(question, option, place)
+
+
+def _measure_problems(question: Question) -> Iterator[str]:
+    """A history answer has what was measured and nothing else: a path beside it would never be read."""
+    if question.collector != "history":
+        return
+    measured = {*question.query.get("measure", ()), "population"}
+    for option in question.answers:
+        named = (n.removeprefix("evidence.") for n in placeholders(option.claim) if n.startswith("evidence."))
+        for path in (*option.when, *named):
+            for source in sources(path):
+                if source.partition(".")[0] not in measured:
+                    yield f"answers ({option.value}): {source!r} is not measured by the query"
 
 
 def _about_problems(about: str) -> Iterator[str]:

@@ -48,7 +48,7 @@ DERIVED: dict[str, Derivation] = {
     "attack_share": Derivation(
         shrunk_share, ("detection.malicious", "detection.total", "family.malicious", "family.total")
     ),
-    "day_ratio": Derivation(day_ratio, ("count", "within.24", "population.days")),
+    "day_ratio": Derivation(day_ratio, ("count", "within:24", "population.days")),
 }
 
 
