@@ -1,0 +1,94 @@
+"""The documentation is true: links lead somewhere, promises name tests, examples load and do what they say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from watchfloor.app.settings import Settings
+from watchfloor.detect import Detector
+from watchfloor.ingest import Normalizer
+from watchfloor.triage.catalogue import Catalogue
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES += [ROOT / "tests" / "guarantees" / "README.md"]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_each_promise_of_the_readme_names_a_test_that_is_there() -> None:
+    promises = (ROOT / "README.md").read_text().partition("## What it promises")[2].partition("## ")[0]
+    rows = [line for line in promises.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) >= 6
+    for row in rows:
+        (test,) = re.findall(r"\((tests/[^)]+)\)", row)
+        assert "def test_" in (ROOT / test).read_text()
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "reference.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_example_detection_loads_and_passes_its_own_tests(tmp_path: Path) -> None:
+    (text,) = blocks("docs/how-to/write-a-detection.md", "yaml")
+    (tmp_path / "example.yml").write_text(text)
+    detector = Detector.load([tmp_path], shipped=False)
+    assert [str(p) for p in detector.problems] == []
+    (rule,) = detector.rules
+    assert rule.title == yaml.safe_load(text)["title"]
+
+
+def test_the_example_mapping_maps_its_own_record(tmp_path: Path) -> None:
+    (text,) = blocks("docs/how-to/write-a-mapping.md", "yaml")
+    (tmp_path / "door.yaml").write_text(text)
+    (test,) = yaml.safe_load(text)["tests"]
+    (tmp_path / "records.json").write_text(str(test["record"]).replace("'", '"'))
+    event = event_of(Normalizer.shipped(tmp_path / "door.yaml"), tmp_path / "records.json")
+    assert event.mapping == "door_system"
+    assert {path: event.get(path) for path in test["expect"]} == test["expect"]
+
+
+def event_of(normalizer: Normalizer, file: Path) -> Any:
+    from watchfloor.ingest import ingest
+
+    (event,) = ingest([file], "acme", normalizer)
+    return event
+
+
+def test_the_example_question_passes_its_own_tests(tmp_path: Path) -> None:
+    (text,) = blocks("docs/how-to/write-a-question.md", "yaml")
+    (tmp_path / "example.yaml").write_text(text)
+    assert Catalogue.load(tmp_path).failures() == []
+
+
+def test_the_example_connections_are_read(tmp_path: Path) -> None:
+    from watchfloor.integrations import read_connections
+
+    (text,) = blocks("docs/how-to/connect-products.md", "yaml")
+    (tmp_path / "connections.yaml").write_text(text)
+    (connection,) = read_connections(tmp_path / "connections.yaml")
+    assert connection.kinds == ("identity",)
+
+
+def test_settings_name_the_key_that_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "watchfloor.yaml").write_text("polcy: default\n")
+    with pytest.raises(Exception, match="polcy"):
+        Settings.read(tmp_path)
