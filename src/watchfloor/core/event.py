@@ -12,7 +12,7 @@ Layer = Literal["endpoint", "network", "identity", "cloud", "email", "threat_int
 LAYERS: tuple[Layer, ...] = ("endpoint", "network", "identity", "cloud", "email", "threat_intelligence")
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One OCSF event.
 
     `uid` is the record's id (also `ocsf.metadata.uid`); `ocsf` is a valid OCSF event; `original` the vendor's own

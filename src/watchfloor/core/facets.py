@@ -146,7 +146,14 @@ def plain_user(name: str) -> str:
 
 
 def facets(event: Event) -> dict[str, Any]:
-    """All facets of an event; those it has not are None."""
+    """All facets of an event; those it has not are None. Read once an event: four steps ask for them."""
+    known = event.__dict__.get("facets")
+    if known is None:
+        known = event.__dict__["facets"] = _read(event)
+    return dict(known)
+
+
+def _read(event: Event) -> dict[str, Any]:
     ocsf, found = event.ocsf, dict.fromkeys(_TEXT, None) | dict.fromkeys(_NUMBER, None)
     for name, paths in _TEXT.items():
         for first, rest in paths:

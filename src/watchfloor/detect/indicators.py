@@ -28,9 +28,8 @@ def indicator_findings(event: Event, intel: Intel) -> list[Raised]:
     also = frozenset(f"{kind}:{value}" for kind, value in seen)
     found: dict[Indicator, str] = {}
     for kind, value in seen:
-        benign = bool(intel.benign(kind, value))
         for indicator in intel.matches(kind, value, event.time, also):
-            if not (benign and indicator.confidence < LISTED_CONFIDENCE):
+            if indicator.confidence >= LISTED_CONFIDENCE or not intel.benign(kind, value):
                 found.setdefault(indicator, value)
     return [_raised(event, indicator, value) for indicator, value in found.items()]
 
