@@ -119,7 +119,10 @@ def test_the_loader_refuses_a_benign_resolution_from_hostile_text(tmp_path: Path
         ({"asks": {"facets": ["colour"]}}, "asks: unknown facet 'colour'"),
         ({"query": {"x": "{facet.colour}"}}, "query: unknown placeholder {facet.colour}"),
         ({"query": {"x": "{evidence.count}"}}, "query: unknown placeholder {evidence.count}"),
-        ({"collector": "history", "query": {"measure": ["days"]}}, "answers (yes): 'count' is not measured by the query"),
+        (
+            {"collector": "history", "query": {"measure": ["days"]}},
+            "(yes): 'count' is not measured by the query",
+        ),
         ({"derive": ["magic"]}, "derive: unknown 'magic'"),
         ({"answers": []}, "answers: there are none"),
         ({"tests": []}, "it has no tests"),

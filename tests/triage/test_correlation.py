@@ -143,7 +143,8 @@ def test_one_host_with_many_findings_is_no_hub() -> None:
 @pytest.mark.parametrize("shared", ["address:192.0.2.10:source", "user:system:actor", "host:scan01:source"])
 def test_egress_built_in_principals_and_scanners_tie_nothing(shared: str) -> None:
     context = Context(
-        company=Company(egress_addresses=("192.0.2.10",)), assets=(Asset(host="scan01", tags=("scanner",)),)
+        company=Company(egress_addresses=("192.0.2.0/28", "no network")),
+        assets=(Asset(host="scan01", tags=("scanner",)),),
     )
     findings = [finding(n, f"host:h{n}:target", shared, minute=n, rule=f"r{n}") for n in range(4)]
     assert len(cases(findings, context)) == 4
@@ -151,9 +152,7 @@ def test_egress_built_in_principals_and_scanners_tie_nothing(shared: str) -> Non
 
 def test_a_sensor_is_not_where_it_happened() -> None:
     findings = [
-        finding(
-            n, "host:sensor01:target", f"address:10.0.0.{n}:source", minute=n, rule=f"r{n}", layer="network"
-        )
+        finding(n, "host:sensor01:target", f"address:10.0.0.{n}:source", minute=n, rule=f"r{n}", layer="network")
         for n in range(4)
     ]
     found = cases(findings)

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
 from watchfloor.core.context import Context
@@ -109,7 +110,7 @@ class _Resolver:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._egress = frozenset(f"address:{address}" for address in context.company.egress_addresses)
+        self._egress = [n for text in context.company.egress_addresses for n in _networks(text)]
         self._known: dict[tuple[str, str, Role], _Resolved] = {}
 
     def __call__(self, item: Involvement) -> _Resolved:
@@ -119,9 +120,22 @@ class _Resolver:
             entity = self._context.resolve(item.entity)
             nobody = entity.type == "user" and stands_for_nobody(entity.value)
             involvement = Involvement(entity=entity, role=item.role)
-            found = _Resolved(entity.key, involvement, nobody or entity.key in self._egress)
+            found = _Resolved(entity.key, involvement, nobody or self._is_egress(item))
             self._known[place] = found
         return found
+
+    def _is_egress(self, item: Involvement) -> bool:
+        if item.entity.type != "address":
+            return False
+        return any(one.network_address in net for one in _networks(item.entity.value) for net in self._egress)
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """An address or network, or nothing for text that is neither: it can then be nobody's way out."""
+    try:
+        return (ip_network(text.strip(), strict=False),)
+    except ValueError:
+        return ()
 
 
 def groups_of(rows: Sequence[Row], window: int) -> list[Group]:

@@ -79,14 +79,14 @@ def _need(found: re.Match[str], value_of: Callable[[str], Any]) -> Any:
 
 
 def fill_sentence(template: str, value_of: Callable[[str], Any]) -> str:
-    """A sentence with its placeholders filled by short, printable words; what is absent reads `nothing`."""
+    """A sentence with its placeholders filled by short, printable words; what is absent reads `(none)`."""
     return _PLACEHOLDER.sub(lambda part: words(value_of(part[1]), part[3] or ""), template)
 
 
 def words(value: Any, shown_as: str = "") -> str:
     """A value for a sentence: one line, printable, not longer than LONGEST. Text from outside may be hostile."""
     if value is None:
-        return "nothing"
+        return "(none)"
     if shown_as:
         return FILTERS[shown_as](value)
     if isinstance(value, (list, tuple)):
