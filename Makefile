@@ -12,12 +12,12 @@ help: ## list the targets
 
 install: ## make .venv with the command .venv/bin/watchfloor
 	@$(PYTHON) tools/bootstrap.py runtime
-	@$(BIN)/python tools/assets.py
+	@$(BIN)/python tools/assets.py || echo "the console works without them: no live updates, no graph"
 	@echo "ready: $(BIN)/watchfloor --help"
 
 dev: ## install, and the tools for tests and checks
 	@$(PYTHON) tools/bootstrap.py dev
-	@$(BIN)/python tools/assets.py
+	@$(BIN)/python tools/assets.py || echo "the console works without them: no live updates, no graph"
 
 demo: install ## set up, run the bundled story and open the console; ARGS=--once prints the summary and ends
 	@$(BIN)/watchfloor demo $(ARGS)

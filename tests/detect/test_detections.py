@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.detect.helpers import event
 
+from tests.detect.helpers import event
 from watchfloor.content import Document, documents, folder
 from watchfloor.core.event import LAYERS
 from watchfloor.detect import Detector

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.detect.helpers import detector, event, rule_text
 
+from tests.detect.helpers import detector, event, rule_text
 from watchfloor.core.finding import Severity
 from watchfloor.core.intel import Indicator, Intel, Warninglist
 from watchfloor.core.noun import short_id

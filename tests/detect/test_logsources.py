@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.detect.helpers import detector, event, rule_text
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"

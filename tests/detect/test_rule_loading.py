@@ -6,8 +6,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.detect.helpers import event, rule_text
 
+from tests.detect.helpers import event, rule_text
 from watchfloor.detect import Detector
 
 GOOD = rule_text({"sel": {"a": "x"}}, title="Good")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tests.detect import naive
 from tests.detect.helpers import detector, event, hit, rule_text
 

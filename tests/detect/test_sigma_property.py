@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tests.detect import naive
 from tests.detect.helpers import detector, event, rule_text
 

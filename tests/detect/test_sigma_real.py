@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tests.detect import naive
 from tests.detect.helpers import sigma_aliases
-
 from watchfloor.core.event import Event
 from watchfloor.detect.detector import Detector
 from watchfloor.detect.sigma.engine import Engine

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tests.detect import naive
 from tests.detect.helpers import sigma_aliases
-
 from watchfloor.core.event import Event
 from watchfloor.detect import Detector
 from watchfloor.ingest import Normalizer, ingest

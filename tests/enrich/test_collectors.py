@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.enrich.support import CONTEXT, DAY, HOUR, NOW, by, event, lookup
 
+from tests.enrich.support import CONTEXT, DAY, HOUR, NOW, by, event, lookup
 from watchfloor.core.context import Context
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.intel import Indicator, Intel, Warninglist

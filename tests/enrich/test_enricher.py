@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.enrich.support import NOW, Sink, lookup
 
+from tests.enrich.support import NOW, Sink, lookup
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.evidence import Evidence, Lookup
 from watchfloor.enrich import Enricher

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.enrich.support import CONTEXT, NOW, by, event
 
+from tests.enrich.support import CONTEXT, NOW, by, event
 from watchfloor import content
 from watchfloor.core.noun import canonical
 from watchfloor.enrich.analysis import cloud_api, command_line, identity, mail, url

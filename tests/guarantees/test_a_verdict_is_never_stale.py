@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from watchfloor.app.decide import DecisionRecord
+from watchfloor.app.decisions import DecisionRecord
 from watchfloor.app.watchfloor import Watchfloor
 
 pytestmark = pytest.mark.xdist_group("story")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.conftest import PASSWORD
 
+from tests.conftest import PASSWORD
 from watchfloor.app.views import CaseView
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.errors import RefusedError

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import dbos  # noqa: F401  (imported once here, so that each fork is quick)
-from tests.respond.desk import Desk
 
+from tests.respond.desk import Desk
 from watchfloor.integrations.connection import Connection
 from watchfloor.respond import durable
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.respond.desk import CONTEXT, Desk
 
+from tests.respond.desk import CONTEXT, Desk
 from watchfloor.integrations.simulated_company import SimulatedCompany
 from watchfloor.respond import executor, keys
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.respond.given import ACTIONS, NOW, plan_of
-
 from watchfloor.core.context import Context
 from watchfloor.core.entry import Entry
 from watchfloor.core.plan import Approval, Outcome, Plan

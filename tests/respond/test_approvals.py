@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.respond.desk import SECRET, STOLEN_SESSION, make_plan, roles
 from tests.respond.given import NOW
-
 from watchfloor.core.clock import HOUR
 from watchfloor.core.errors import NotFoundError, RefusedError, WatchfloorError
 from watchfloor.core.plan import Approval, Plan

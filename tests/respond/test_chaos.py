@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.respond.desk import CONTEXT, Desk, effects, make_plan
 
+from tests.respond.desk import CONTEXT, Desk, effects, make_plan
 from watchfloor.integrations.simulated_company import SimulatedCompany
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tests.respond.desk import STOLEN_SESSION, Desk, effects, make_plan, seconds
 from tests.respond.given import NOW, case_of, claims_of, finding, verdict_of
-
 from watchfloor.core.clock import HOUR
 from watchfloor.core.errors import NotFoundError, WatchfloorError
 from watchfloor.core.plan import Plan

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tests.respond.desk import CONTEXT, STOLEN_SESSION
 from tests.respond.given import ACTIONS, claim, context_of, lines_of, plan_of
-
 from watchfloor.core.entity import Entity
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.plan import Plan

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.respond.given import ACTIONS, PLAYBOOKS, lines_of, plan_of, playbook_tests, sorted_line
 
+from tests.respond.given import ACTIONS, PLAYBOOKS, lines_of, plan_of, playbook_tests, sorted_line
 from watchfloor.core.context import Context
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.respond.playbooks import read_playbooks

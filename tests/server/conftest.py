@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from starlette.testclient import TestClient
+
 from tests.server.desk import SmallDesk
 from tests.server.given import NOW, TENANT
-
 from watchfloor.server import ServerSettings, create_app
 from watchfloor.store.accounts import Accounts
 from watchfloor.store.database import Database

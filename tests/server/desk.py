@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.server.given import NOW, TENANT, Given, given
 
+from tests.server.given import NOW, TENANT, Given, given
 from watchfloor.app.updates import Updates
 from watchfloor.app.views import CaseView, LedgerState, QueueRow, SourceRow
 from watchfloor.core.case import Case, Comment

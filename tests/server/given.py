@@ -6,7 +6,6 @@ import json
 from typing import NamedTuple
 
 from tests.server.given_verdict import CASE, NOW, POLICY, TENANT, Say, evidence_of, plan_of, verdict_of
-
 from watchfloor.core.case import Case, Link
 from watchfloor.core.clock import HOUR, MINUTE, parse_iso
 from watchfloor.core.context import Asset, Company, Context, Identity

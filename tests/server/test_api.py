@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
+
 from tests.server.conftest import ANALYST, LEAD, PASSPHRASES, Clock, Enter, csrf
 from tests.server.desk import SmallDesk
 from tests.server.given_verdict import CASE, TENANT
-
 from watchfloor.core.plan import Approval
 from watchfloor.server import ServerSettings, create_app, live
 from watchfloor.store.accounts import Accounts

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
 from tests.server.conftest import LEAD, PASSPHRASES
 from tests.server.desk import SmallDesk
 from tests.server.given_verdict import CASE, NOW
-
 from watchfloor.server import ConsoleServer, create_app
 from watchfloor.server.pages import render
 from watchfloor.store.accounts import Accounts

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+
 from tests.server.conftest import ANALYST, AUDITOR, LEAD, PASSPHRASES, Enter, csrf
 from tests.server.desk import SmallDesk
 from tests.server.given import START, given
 from tests.server.given_verdict import CASE, NOW, TENANT
-
 from watchfloor.core.finding import Severity
 from watchfloor.core.plan import Approval
 from watchfloor.core.policy import ApprovalRule, Policy, ResponsePolicy

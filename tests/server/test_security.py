@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 import pytest
 from starlette.routing import BaseRoute, Route
 from starlette.testclient import TestClient
+
 from tests.server.conftest import ANALYST, AUDITOR, LEAD, PASSPHRASES, Clock, Enter, csrf
 from tests.server.desk import SmallDesk
 from tests.server.given import CASE, TENANT, given
-
 from watchfloor.core.clock import HOUR, MINUTE
 from watchfloor.server import ServerSettings, create_app
 from watchfloor.server.security import own_path

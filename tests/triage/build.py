@@ -15,6 +15,7 @@ from watchfloor.core.finding import Detection, Finding, Severity
 from watchfloor.core.label import Label
 from watchfloor.core.policy import CorrelationPolicy, Policy
 from watchfloor.core.question import Asked
+from watchfloor.triage.bound import LabelBook
 from watchfloor.triage.catalogue import Catalogue
 from watchfloor.triage.correlation import correlate
 from watchfloor.triage.decide import Inputs
@@ -109,7 +110,7 @@ def inputs(
         catalogue=catalogue,
         scorecard=scorecard or Scorecard.expert(catalogue),
         policy=policy or Policy(),
-        labels=labels,
+        labels=LabelBook(labels).record(case),
         as_of=case.last_time,
     )
 

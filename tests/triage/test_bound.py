@@ -7,9 +7,9 @@ from math import comb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.triage.build import finding, label, one_case
 
-from watchfloor.triage.bound import ClassRecord, at_most, labels_needed, upper_bound
+from tests.triage.build import finding, label, one_case
+from watchfloor.triage.bound import LabelBook, at_most, labels_needed, upper_bound
 
 
 # One-sided 95 % upper limits; 0 of n is 1 - 0.05 ** (1/n), the others are scipy's beta.ppf(0.95, k + 1, n - k).
@@ -69,6 +69,6 @@ def test_a_class_record_counts_only_its_class_and_tenant() -> None:
         label(5).model_copy(update={"tenant": "other"}),
         label(6, verdict="malicious", would_close=False, case_uid=case.uid),
     ]
-    record = ClassRecord.of(case, labels)
+    record = LabelBook(labels).record(case)
     assert (record.labels, record.malicious, record.would_close, record.missed) == (4, 2, 2, 1)
     assert record.said_malicious == ("label-6",)

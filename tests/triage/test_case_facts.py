@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from tests.triage.build import finding, one_case
-
 from watchfloor.core.context import Context
 from watchfloor.core.evidence import Lookup
 from watchfloor.core.finding import Finding, Severity

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.triage.build import finding, one_case
 
+from tests.triage.build import finding, one_case
 from watchfloor.core.context import Asset, Context, Identity
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.evidence import Evidence

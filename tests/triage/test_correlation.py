@@ -8,8 +8,8 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.triage.build import finding, one_case
 
+from tests.triage.build import finding, one_case
 from watchfloor.core.case import Case
 from watchfloor.core.context import Asset, Company, Context, Identity
 from watchfloor.core.finding import Finding, Severity

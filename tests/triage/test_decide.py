@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.triage.build import finding, inputs, label
 
+from tests.triage.build import finding, inputs, label
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.finding import Severity
 from watchfloor.core.label import Label
-from watchfloor.core.noun import digest_of
 from watchfloor.core.policy import Policy, TriagePolicy
 from watchfloor.core.verdict import HYPOTHESES
 from watchfloor.triage.catalogue import Catalogue
@@ -309,11 +308,13 @@ def test_escalation_needs_no_gate_but_probability() -> None:
 def test_digests_name_what_it_rests_on() -> None:
     given_inputs = made(QUIET)
     verdict = decide(given_inputs)
-    assert verdict.inputs_digest == digest_of(given_inputs.canonical())
+    assert verdict.inputs_digest == given_inputs.digest()
     assert verdict.policy_digest == given_inputs.policy.digest()
     assert set(verdict.rests_on) == {e.uid for e in given_inputs.evidence}
     changed = decide(given_inputs.model_copy(update={"policy": Policy(version=2)}))
     assert (changed.uid, changed.policy_digest) != (verdict.uid, verdict.policy_digest)
+    for other in ({"questions": ()}, {"as_of": 1}, {"escalated_near": ("case-1",)}, {"evidence": ()}):
+        assert given_inputs.model_copy(update=other).digest() != given_inputs.digest()
 
 
 def test_severity_alone_is_not_an_attack() -> None:

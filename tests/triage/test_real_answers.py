@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.triage.build import START, TENANT, one_case
 
+from tests.triage.build import START, TENANT, one_case
 from watchfloor.core.clock import DAY, HOUR
 from watchfloor.core.context import Asset, Company, Context, Identity, Window
 from watchfloor.core.event import Event, Layer

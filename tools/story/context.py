@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+
 from tools.story import company
 from tools.story.company import ACCOUNTS, AD_DOMAIN, AWS_DEV, AWS_PROD, DOMAIN, HOSTS, NETBIOS, PEOPLE, WORKSTATIONS
 

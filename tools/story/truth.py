@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+
 from tools.story.attacks import insider, leaked_key, phishing, ransomware, spray, web_shell
 from tools.story.benign import correspondence, noise, people, planned, red_team, routine, scanner
 from tools.story.recorder import Written, iso

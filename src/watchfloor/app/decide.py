@@ -6,53 +6,41 @@ A case whose inputs did not change keeps its verdict; one whose evidence changed
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-import orjson
-
+from watchfloor.app.decisions import DecisionRecord
 from watchfloor.app.parts import Parts
 from watchfloor.app.progress import Report
-from watchfloor.core.case import Case
+from watchfloor.core.case import Case, CaseStatus
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.facets import facets
 from watchfloor.core.finding import Finding
-from watchfloor.core.label import Label
-from watchfloor.core.noun import Digest, Noun, Tenant, canonical, digest_of
+from watchfloor.core.noun import digest_of
 from watchfloor.core.plan import Plan
-from watchfloor.core.policy import Policy
-from watchfloor.core.question import Asked, Question
 from watchfloor.core.verdict import Verdict
 from watchfloor.enrich import Enricher
 from watchfloor.ledger.ledger import Draft
 from watchfloor.respond.planner import plan_for
-from watchfloor.triage.bound import ClassRecord
+from watchfloor.triage.bound import LabelBook
 from watchfloor.triage.case_facts import case_evidence
 from watchfloor.triage.correlation import correlate
 from watchfloor.triage.decide import Inputs, decide
-from watchfloor.triage.scorecard import Scorecard
+from watchfloor.triage.neighbours import Neighbours
 
 CHUNK = 64
 Facets = Mapping[str, Mapping[str, Any]]
 
 
-class DecisionRecord(Noun):
-    """What `decide` took, by reference: enough to put its inputs together again, byte for byte."""
+class _Weighed(NamedTuple):
+    """A case with its inputs, the verdict they give, and what was decided and recorded before."""
 
-    tenant: Tenant
-    uid: str
-    """The verdict's uid."""
-    case_uid: str
-    time: int
-    case: Case
-    findings: tuple[str, ...]
-    asked: tuple[Asked, ...]
-    evidence: dict[str, int]
-    """Uid -> when this decision had it collected (ms): the same answer may be collected again later."""
-    catalogue: Digest
-    questions: Digest
-    scorecard: Digest
-    policy: Digest
-    labels: ClassRecord
+    inputs: Inputs
+    verdict: Verdict
+    record: DecisionRecord
+    before: Verdict | None
+    changed: bool
+    """Whether the inputs differ from those of `before`, escalated cases near by aside."""
+    near_before: tuple[str, ...]
 
 
 class Decider:
@@ -67,21 +55,30 @@ class Decider:
         parts = self._parts
         cases = self._settled(correlate(findings, parts.context, parts.policy.correlation))
         by_uid = {finding.uid: finding for finding in findings}
-        enricher, labels = parts.enricher(), parts.labels()
+        enricher, book = parts.enricher(), LabelBook(parts.labels())
+        escalated = Neighbours()
+        waiting: list[_Weighed] = []
         decided: list[str] = []
         for start in range(0, len(cases), CHUNK):
             chunk = cases[start : start + CHUNK]
             mine = {case.uid: [by_uid[uid] for uid in case.findings] for case in chunk}
-            inputs = self._inputs(chunk, mine, enricher, labels)
-            before = parts.documents.latest_each(parts.tenant, Verdict, [case.uid for case in chunk])
+            weighed = self._weighed(self._inputs(chunk, mine, enricher, book))
+            for one in weighed:
+                if one.verdict.disposition == "escalate" and one.inputs.case.status not in ("resolved", "closed"):
+                    escalated.add(one.inputs.case)
+            # What would close waits until it is known which cases near it are escalated.
+            waiting += [w for w in weighed if w.verdict.disposition == "close" or w.near_before]
+            ready = [w for w in weighed if w.changed and w.verdict.disposition != "close"]
             with parts.together():
-                decided += [i.case.uid for i in inputs if self._decide(i, before.get(i.case.uid))]
+                decided += [self._record(w) for w in ready]
             report("cases decided", start + len(chunk), len(cases))
+        with parts.together():
+            decided += [self._record(w) for w in self._closing(waiting, escalated)]
         parts.updates.publish(parts.tenant, "queue", "")
         return decided
 
     def _inputs(
-        self, cases: Sequence[Case], mine: Mapping[str, list[Finding]], enricher: Enricher, labels: Sequence[Label]
+        self, cases: Sequence[Case], mine: Mapping[str, list[Finding]], enricher: Enricher, book: LabelBook
     ) -> list[Inputs]:
         """Ask about all of these cases at once, so that each collector gets its look-ups in one batch."""
         parts = self._parts
@@ -103,7 +100,7 @@ class Decider:
                 catalogue=parts.catalogue,
                 scorecard=parts.scorecard,
                 policy=parts.policy,
-                labels=labels,
+                labels=book.record(case),
                 as_of=case.last_time,
             )
             for case in cases
@@ -133,49 +130,51 @@ class Decider:
         documents.put(tenant, *fresh, *merged)
         return fresh
 
-    def _decide(self, inputs: Inputs, before: Verdict | None) -> bool:
-        """Decide one case, unless the same evidence has decided it already. True when there is a new verdict."""
-        parts, case = self._parts, inputs.case
-        record = self._record(inputs)
-        if before is not None and _same(parts.documents.get(parts.tenant, DecisionRecord, before.uid), record):
-            return False
-        verdict = decide(inputs)
+    def _weighed(self, inputs: Sequence[Inputs]) -> list[_Weighed]:
+        """Decide each, unless the same evidence has decided it already."""
+        documents, tenant = self._parts.documents, self._parts.tenant
+        before = documents.latest_each(tenant, Verdict, [one.case.uid for one in inputs])
+        stored = documents.get_many(tenant, DecisionRecord, [verdict.uid for verdict in before.values()])
+        known = {record.case_uid: record for record in stored}
+        found = []
+        for one in inputs:
+            record, old = DecisionRecord.of(one, self._keep), known.get(one.case.uid)
+            verdict = before.get(one.case.uid)
+            if verdict is None or old is None or not old.rests_on_the_same(record):
+                found.append(_Weighed(one, decide(one), record, verdict, True, old.escalated_near if old else ()))
+            else:
+                found.append(_Weighed(one, verdict, record, verdict, False, old.escalated_near))
+        return found
+
+    def _closing(self, waiting: Sequence[_Weighed], escalated: Neighbours) -> Iterable[_Weighed]:
+        """Those that would close, or would have, decided with the escalated cases near them."""
+        for one in waiting:
+            near = escalated.near(one.inputs.case)
+            if near == one.near_before and not one.changed:
+                continue
+            inputs = one.inputs.model_copy(update={"escalated_near": near})
+            record = one.record.model_copy(update={"escalated_near": near})
+            yield one._replace(inputs=inputs, verdict=decide(inputs), record=record)
+
+    def _record(self, one: _Weighed) -> str:
+        """Write down a new verdict with its plan, what it rests on, and its ledger entries. Returns the case's uid."""
+        parts, verdict, before = self._parts, one.verdict, one.before
         plan = plan_for(
-            case,
+            one.inputs.case,
             verdict,
-            inputs.findings,
+            one.inputs.findings,
             parts.playbooks,
             actions=parts.actions,
             policy=parts.policy,
             context=parts.context,
             as_of=verdict.time,
         )
-        status = _status(case, verdict, before)
-        kept = case.model_copy(update={"status": status})
-        record = record.model_copy(update={"uid": verdict.uid})
-        with parts.together():
-            parts.documents.put(parts.tenant, kept, verdict, record, *([plan] if plan else []))
-            parts.ledger.append_many(parts.tenant, self._entries(kept, verdict, plan, before))
+        case = one.inputs.case.model_copy(update={"status": _status(one.inputs.case, verdict, before)})
+        record = one.record.model_copy(update={"uid": verdict.uid})
+        parts.documents.put(parts.tenant, case, verdict, record, *([plan] if plan else []))
+        parts.ledger.append_many(parts.tenant, _entries(case, verdict, plan, before, parts.clock()))
         parts.updates.publish(parts.tenant, "case", case.uid)
-        return True
-
-    def _record(self, inputs: Inputs) -> DecisionRecord:
-        questions = canonical([question.to_dict() for question in inputs.questions])
-        return DecisionRecord(
-            tenant=inputs.tenant,
-            uid="",
-            case_uid=inputs.case.uid,
-            time=inputs.as_of,
-            case=inputs.case,
-            findings=tuple(f.uid for f in inputs.findings),
-            asked=inputs.asked,
-            evidence={e.uid: e.collected_at for e in inputs.evidence},
-            catalogue=inputs.catalogue,
-            questions=self._keep(questions),
-            scorecard=self._keep(inputs.scorecard.canonical()),
-            policy=self._keep(inputs.policy.canonical()),
-            labels=inputs.labels,
-        )
+        return case.uid
 
     def _keep(self, data: bytes) -> str:
         """The digest of bytes that are in the store, written once a run: every case has the same scorecard."""
@@ -184,66 +183,31 @@ class Decider:
             self._kept.add(self._parts.evidence.put_bytes(self._parts.tenant, data))
         return digest
 
-    def _entries(self, case: Case, verdict: Verdict, plan: Plan | None, before: Verdict | None) -> list[Draft]:
-        at = self._parts.clock()
-        body = {
-            "verdict": verdict.uid,
-            "verdict_digest": verdict.digest(),
-            "inputs_digest": verdict.inputs_digest,
-            "disposition": verdict.disposition,
-            "hypothesis": verdict.hypothesis,
-            "probability": verdict.probability,
-            "status": case.status,
-        }
-        kind = "verdict.decided"
-        if before is not None:
-            kind = "verdict.reopened"
-            body["before"] = before.uid
-            body["changed_evidence"] = sorted(set(verdict.rests_on) ^ set(before.rests_on))
-        entries = [Draft(kind, case.uid, "watchfloor", body, at)]
-        if plan:
-            proposed = {"plan": plan.uid, "plan_digest": plan.digest(), "playbook": plan.playbook}
-            entries.append(Draft("plan.proposed", case.uid, "watchfloor", proposed, at))
-        return entries
 
-
-def _same(stored: DecisionRecord, fresh: DecisionRecord) -> bool:
-    """Whether a decision would rest on the same things. The case's status and assignee decide nothing."""
-    if stored.case.findings != fresh.case.findings or set(stored.evidence) != set(fresh.evidence):
-        return False
-    blank: dict[str, Any] = {"uid": "", "case": stored.case, "evidence": {}}
-    return stored.model_copy(update=blank) == fresh.model_copy(update=blank)
-
-
-def _status(case: Case, verdict: Verdict, before: Verdict | None) -> str:
+def _status(case: Case, verdict: Verdict, before: Verdict | None) -> CaseStatus:
     """A person's resolution stays until the facts that a verdict rested on change; then a person looks again."""
     if verdict.disposition == "close":
         return "closed" if case.status in ("new", "closed") else case.status
     return "new" if before is None or case.status in ("closed", "resolved") else case.status
 
 
-def replay(parts: Parts, case_uid: str) -> tuple[Verdict, Verdict]:
-    """The stored verdict, and the one that its recorded inputs give when decided again."""
-    documents, tenant = parts.documents, parts.tenant
-    stored = documents.latest(tenant, Verdict, case_uid) or documents.get(tenant, Verdict, case_uid)
-    record = documents.get(tenant, DecisionRecord, stored.uid)
-    read = parts.evidence.get_bytes
-    inputs = Inputs(
-        tenant=tenant,
-        case=record.case,
-        findings=tuple(documents.get_many(tenant, Finding, record.findings)),
-        catalogue=record.catalogue,
-        questions=tuple(Question.from_dict(q) for q in orjson.loads(read(tenant, record.questions))),
-        asked=record.asked,
-        evidence=tuple(_evidence(parts, record)),
-        scorecard=Scorecard.from_json(read(tenant, record.scorecard)),
-        policy=Policy.from_json(read(tenant, record.policy)),
-        labels=record.labels,
-        as_of=record.time,
-    )
-    return stored, decide(inputs)
-
-
-def _evidence(parts: Parts, record: DecisionRecord) -> Iterable[Evidence]:
-    for uid, evidence in parts.evidence.get_many(parts.tenant, record.evidence).items():
-        yield evidence.model_copy(update={"collected_at": record.evidence[uid]})
+def _entries(case: Case, verdict: Verdict, plan: Plan | None, before: Verdict | None, at: int) -> list[Draft]:
+    body = {
+        "verdict": verdict.uid,
+        "verdict_digest": verdict.digest(),
+        "inputs_digest": verdict.inputs_digest,
+        "disposition": verdict.disposition,
+        "hypothesis": verdict.hypothesis,
+        "probability": verdict.probability,
+        "status": case.status,
+    }
+    kind = "verdict.decided"
+    if before is not None:
+        changed = sorted(set(verdict.rests_on) ^ set(before.rests_on))
+        kind = "verdict.reopened" if changed else "verdict.renewed"
+        body |= {"before": before.uid, "changed_evidence": changed}
+    entries = [Draft(kind, case.uid, "watchfloor", body, at)]
+    if plan:
+        proposed = {"plan": plan.uid, "plan_digest": plan.digest(), "playbook": plan.playbook}
+        entries.append(Draft("plan.proposed", case.uid, "watchfloor", proposed, at))
+    return entries

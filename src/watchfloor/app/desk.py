@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from watchfloor.app.decide import replay
+from watchfloor.app.decisions import replay
 from watchfloor.app.parts import Parts
 from watchfloor.app.pipeline import IngestReport, Pipeline
 from watchfloor.app.views import CaseView, LedgerState, QueueRow, SourceRow

@@ -55,19 +55,14 @@ def serve(
 
 def serve_console(product: Watchfloor, port: int, browser: bool) -> None:
     """Serve until Ctrl-C; the address goes to stderr."""
-    import uvicorn
-
-    from watchfloor.server import create_app
+    from watchfloor.server import ConsoleServer, create_app
 
     listening = _listen(port)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     say(f"console: {url}   (Ctrl-C ends it)", style="bold")
     if browser and sys.stderr.isatty():
         webbrowser.open(url)
-    config = uvicorn.Config(
-        create_app(product.desk, product.parts.accounts), log_level="warning", timeout_graceful_shutdown=2
-    )
-    uvicorn.Server(config).run(sockets=[listening])
+    ConsoleServer(create_app(product.desk, product.parts.accounts)).run(sockets=[listening])
 
 
 def _listen(port: int) -> socket.socket:

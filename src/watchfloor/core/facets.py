@@ -134,9 +134,9 @@ _ENTITIES: tuple[tuple[str, EntityType, Role], ...] = (
     ("message", "message", "related"),
 )
 
-# Accounts and addresses that stand for "nobody in particular".
+# Accounts and addresses that stand for "nobody in particular"; 4294967295 is Linux's unset user id.
 _NOBODY = frozenset(
-    {"", "-", "n/a", "unknown", "none", "null", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost"}  # noqa: S104
+    {"", "-", "n/a", "unknown", "none", "null", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost", "4294967295"}  # noqa: S104
 )
 
 

@@ -73,8 +73,11 @@ class Noun(BaseModel):
         return canonical(self.to_dict())
 
     def digest(self) -> str:
-        """The digest of the canonical bytes."""
-        return digest_of(self.canonical())
+        """The digest of the canonical bytes, reckoned once: a noun is frozen."""
+        known = self.__dict__.get("_digest")
+        if known is None:
+            known = self.__dict__["_digest"] = digest_of(self.canonical())
+        return str(known)
 
 
 def _readable(name: str, error: ValidationError) -> WatchfloorError:

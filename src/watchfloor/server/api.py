@@ -148,7 +148,7 @@ def sign_out(request: Request, found: Served) -> Response:
 def cases(found: Served, ask: Annotated[Ask, Query()]) -> CaseList:
     """Cases by tab, filter and order, as on the queue page."""
     rows = found.desk.queue(limit=None)
-    shown = listing(rows, found.desk.layers([row.case.uid for row in rows]), ask)
+    shown = listing(rows, found.desk.layers, ask)
     return CaseList(
         cases=[CaseLine(case=x.row.case, verdict=x.row.verdict, layers=x.layers) for x in shown.lines],
         found=shown.found,

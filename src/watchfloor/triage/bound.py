@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from math import exp, fsum, lgamma, log
 
@@ -23,19 +24,35 @@ class ClassRecord(Noun):
     said_malicious: tuple[str, ...] = ()
     """Labels that call this very case, or a related one, malicious."""
 
-    @classmethod
-    def of(cls, case: Case, labels: Iterable[Label]) -> ClassRecord:
-        """The record of the case's class among all labels of its tenant."""
-        mine = [label for label in labels if label.tenant == case.tenant]
-        same = [label for label in mine if label.detection_class == case.detection_class]
+
+class LabelBook:
+    """All labels, counted by tenant and class once, so that each case's record is a look-up."""
+
+    def __init__(self, labels: Iterable[Label]) -> None:
+        self._classes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self._malicious: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for label in labels:
+            malicious = label.verdict == "malicious"
+            self._classes[label.tenant, label.detection_class].update(
+                labels=1,
+                malicious=malicious,
+                would_close=label.would_close,
+                missed=label.would_close and malicious,
+            )
+            if malicious and label.case_uid:
+                self._malicious[label.tenant, label.case_uid].append(label.uid)
+
+    def record(self, case: Case) -> ClassRecord:
+        """What the labels say of the case's class, and of the case and those related to it."""
         near = {case.uid, *case.related}
-        return cls(
+        counts = self._classes.get((case.tenant, case.detection_class), Counter())
+        return ClassRecord(
             detection_class=case.detection_class,
-            labels=len(same),
-            malicious=sum(1 for label in same if label.verdict == "malicious"),
-            would_close=sum(1 for label in same if label.would_close),
-            missed=sum(1 for label in same if label.would_close and label.verdict == "malicious"),
-            said_malicious=tuple(sorted(x.uid for x in mine if x.case_uid in near and x.verdict == "malicious")),
+            labels=counts["labels"],
+            malicious=counts["malicious"],
+            would_close=counts["would_close"],
+            missed=counts["missed"],
+            said_malicious=tuple(sorted(uid for one in near for uid in self._malicious.get((case.tenant, one), ()))),
         )
 
 

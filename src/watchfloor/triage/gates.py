@@ -29,7 +29,7 @@ class Board:
         self.terms = Terms(weighed.answers, inputs.questions, inputs.scorecard)
         self.unchecked = [a for a in weighed.answers if a.required and a.status == "could_not_check"]
         self.struck = [c for c in weighed.claims if not c.grounded]
-        self.fixed = (_autonomy(inputs), _bound(inputs), _severity(inputs), _labels(inputs))
+        self.fixed = (_autonomy(inputs), _bound(inputs), _severity(inputs), _labels(inputs), _near(inputs))
         self._may_close = all(gate.holds for gate in self.fixed)
 
     def settle(self, without: Collection[str] = ()) -> Settled:
@@ -50,7 +50,7 @@ class Board:
     def gates(self, probability: float) -> tuple[ClosingGate, ...]:
         """All gates, in the order in which people ask for them."""
         limit = self.inputs.policy.triage.close_below
-        autonomy, bound, severity, labels = self.fixed
+        autonomy, bound, *rest = self.fixed
         names = sorted({a.title for a in self.unchecked})
         return (
             autonomy,
@@ -74,8 +74,7 @@ class Board:
                 if self.struck
                 else "Every claim stands in its evidence.",
             ),
-            severity,
-            labels,
+            *rest,
         )
 
 
@@ -128,4 +127,15 @@ def _labels(inputs: Inputs) -> ClosingGate:
         sentence=f"A person called this case or a related one malicious ({', '.join(said)})."
         if said
         else "No person has called this case or a related one malicious.",
+    )
+
+
+def _near(inputs: Inputs) -> ClosingGate:
+    near = inputs.escalated_near
+    return ClosingGate(
+        name="neighbours",
+        holds=not near,
+        sentence=f"Near it, {len(near)} cases need a person now ({', '.join(near[:3])})."
+        if near
+        else "No case near it needs a person now.",
     )

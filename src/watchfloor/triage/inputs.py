@@ -10,8 +10,7 @@ from pydantic import model_validator
 from watchfloor.core.case import Case
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.finding import Finding
-from watchfloor.core.label import Label
-from watchfloor.core.noun import Digest, Noun, Tenant
+from watchfloor.core.noun import Digest, Noun, Tenant, canonical, digest_of
 from watchfloor.core.policy import Policy
 from watchfloor.core.question import Asked, Question
 from watchfloor.triage.bound import ClassRecord
@@ -33,6 +32,8 @@ class Inputs(Noun):
     scorecard: Scorecard
     policy: Policy
     labels: ClassRecord
+    escalated_near: tuple[str, ...] = ()
+    """Related cases that a person was called to when this was decided: what stands near an attack does not close."""
     as_of: int
     """The time of the decision, ms."""
 
@@ -60,7 +61,7 @@ class Inputs(Noun):
         catalogue: Catalogue,
         scorecard: Scorecard,
         policy: Policy,
-        labels: Iterable[Label],
+        labels: ClassRecord,
         as_of: int,
     ) -> Self:
         """Inputs from what the rest of the product has at hand. Evidence of other look-ups is left out."""
@@ -75,6 +76,16 @@ class Inputs(Noun):
             evidence=tuple({e.uid: e for e in evidence if e.lookup.uid in wanted}.values()),
             scorecard=scorecard,
             policy=policy,
-            labels=ClassRecord.of(case, labels),
+            labels=labels,
             as_of=as_of,
         )
+
+    def digest(self) -> str:
+        """Of everything. What many cases share goes in by its own digest, which is reckoned once."""
+        own = self.model_dump(mode="json", exclude={"questions", "scorecard", "policy"})
+        shared = {
+            "questions": [question.digest() for question in self.questions],
+            "scorecard": self.scorecard.digest(),
+            "policy": self.policy.digest(),
+        }
+        return digest_of(canonical(own | shared))

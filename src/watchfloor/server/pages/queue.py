@@ -22,7 +22,7 @@ _PLAIN = Ask.model_validate({})
 @router.get("/")
 def queue_page(request: Request, person: SignedIn, found: Served, ask: Annotated[Ask, Query()]) -> Response:
     rows = found.desk.queue(limit=None)
-    shown = listing(rows, found.desk.layers([row.case.uid for row in rows]), ask)
+    shown = listing(rows, found.desk.layers, ask)
 
     def link(**changes: Any) -> str:
         """This page with other settings; defaults are left out, another order or filter begins at page 1."""

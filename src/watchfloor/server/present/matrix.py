@@ -1,11 +1,12 @@
-"""The hypotheses matrix: each answer's weight for each hypothesis, their sums, start and end."""
+"""The hypotheses matrix: each answer's weight for each hypothesis, their sums and what comes of them."""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
-from watchfloor.core.verdict import HYPOTHESES, Answer, Hypothesis, Verdict
+from watchfloor.core.verdict import HYPOTHESES, Answer, Verdict
+from watchfloor.triage.weighing import PRIOR
 
 
 class Cell(NamedTuple):
@@ -21,13 +22,12 @@ class Row(NamedTuple):
 
 
 class Matrix(NamedTuple):
-    """Rows by how much they tell apart, the most telling first. `start` and `end` are shares of 1."""
+    """Rows by how much they tell apart, the most telling first, after the prior. `end` are shares of 1."""
 
     rows: list[Row]
     silent: list[Answer]
     """Answers that add nothing: another one to the same question tells more, or their weights are all zero."""
     sums: tuple[Cell, ...]
-    start: tuple[float, ...] | None
     end: tuple[float, ...]
 
 
@@ -46,25 +46,11 @@ def matrix(verdict: Verdict) -> Matrix:
         rows=rows,
         silent=[a for a in answered if a not in telling],
         sums=tuple(Cell(sums[h], abs(sums[h]) / furthest) for h in HYPOTHESES),
-        start=_start(verdict, sums),
         end=tuple(verdict.posterior.get(h, 0.0) for h in HYPOTHESES),
     )
 
 
-def _telling(answer: Answer) -> tuple[float, str, str]:
+def _telling(answer: Answer) -> tuple[bool, float, str, str]:
+    """The prior first, then by how far the weights lie apart."""
     weights = [answer.weights.get(h, 0.0) for h in HYPOTHESES]
-    return (min(weights) - max(weights), answer.question, answer.about)
-
-
-def _start(verdict: Verdict, sums: dict[Hypothesis, float]) -> tuple[float, ...] | None:
-    """Where the hypotheses stood before any answer: the posterior with the sums taken off again.
-
-    None when a posterior was rounded to 0, from which nothing can be taken off.
-    """
-    shares = [verdict.posterior.get(h, 0.0) for h in HYPOTHESES]
-    if not all(shares):
-        return None
-    logs = [math.log(share) - sums[h] for share, h in zip(shares, HYPOTHESES, strict=True)]
-    top = max(logs)
-    parts = [math.exp(value - top) for value in logs]
-    return tuple(part / math.fsum(parts) for part in parts)
+    return (answer.question != PRIOR, min(weights) - max(weights), answer.question, answer.about)

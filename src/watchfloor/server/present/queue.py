@@ -50,6 +50,8 @@ class Listing(NamedTuple):
 
 
 PAGE = 100
+LayersOf = Callable[[Sequence[str]], Mapping[str, tuple[Layer, ...]]]
+"""The layers of each case's findings; asked for no more cases than needed."""
 
 
 def tab_of(row: QueueRow) -> Tab:
@@ -64,30 +66,32 @@ def tab_of(row: QueueRow) -> Tab:
     return "now" if verdict is not None and verdict.disposition == "escalate" else "queue"
 
 
-def listing(rows: Sequence[QueueRow], layers: Mapping[str, tuple[Layer, ...]], ask: Ask) -> Listing:
+def listing(rows: Sequence[QueueRow], layers_of: LayersOf, ask: Ask) -> Listing:
     """The page that was asked for. `rows` come with the most pressing first."""
     tabs = [tab_of(row) for row in rows]
     counts: dict[Tab, int] = {tab: tabs.count(tab) for tab in TABS}
     counts["all"] = len(rows)
-    lines = [
-        Line(row, layers.get(row.case.uid, ())) for row, tab in zip(rows, tabs, strict=True) if ask.tab in ("all", tab)
-    ]
-    found = [line for line in lines if _fits(line, ask)]
+    found = [row for row, tab in zip(rows, tabs, strict=True) if ask.tab in ("all", tab) and _fits(row, ask)]
+    if ask.layer:
+        layers = layers_of([row.case.uid for row in found])
+        found = [row for row in found if ask.layer in layers.get(row.case.uid, ())]
     if ask.sort != "pressing":
         found.sort(key=_ORDER[ask.sort])
     if ask.reverse:
         found.reverse()
     pages = max(-(-len(found) // PAGE), 1)
     first = (min(ask.page, pages) - 1) * PAGE
-    return Listing(found[first : first + PAGE], counts, len(found), pages)
+    shown = found[first : first + PAGE]
+    layers = layers_of([row.case.uid for row in shown])
+    return Listing([Line(row, layers.get(row.case.uid, ())) for row in shown], counts, len(found), pages)
 
 
-def _fits(line: Line, ask: Ask) -> bool:
-    if line.row.case.severity < ask.severity or (ask.layer and ask.layer not in line.layers):
+def _fits(row: QueueRow, ask: Ask) -> bool:
+    if row.case.severity < ask.severity:
         return False
     if not ask.text:
         return True
-    text = searched(line.row)
+    text = searched(row)
     return all(word in text for word in ask.text.lower().split())
 
 
@@ -101,13 +105,13 @@ def searched(row: QueueRow) -> str:
     return "\n".join(parts).lower()
 
 
-def _probability(line: Line) -> float:
-    return -line.row.verdict.probability if line.row.verdict else 0.0
+def _probability(row: QueueRow) -> float:
+    return -row.verdict.probability if row.verdict else 0.0
 
 
-_ORDER: dict[str, Callable[[Line], tuple[float | str, ...]]] = {
-    "probability": lambda line: (_probability(line), line.row.case.uid),
-    "severity": lambda line: (-line.row.case.severity, _probability(line), line.row.case.uid),
-    "age": lambda line: (-line.row.case.last_time, line.row.case.uid),
-    "title": lambda line: (line.row.case.title.lower(), line.row.case.uid),
+_ORDER: dict[str, Callable[[QueueRow], tuple[float | str, ...]]] = {
+    "probability": lambda row: (_probability(row), row.case.uid),
+    "severity": lambda row: (-row.case.severity, _probability(row), row.case.uid),
+    "age": lambda row: (-row.case.last_time, row.case.uid),
+    "title": lambda row: (row.case.title.lower(), row.case.uid),
 }

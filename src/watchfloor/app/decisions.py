@@ -1,0 +1,103 @@
+"""Decision records: what each verdict was decided from, by reference, and how it is decided again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+
+from watchfloor.app.parts import Parts
+from watchfloor.core.case import Case
+from watchfloor.core.errors import NotFoundError
+from watchfloor.core.evidence import Evidence
+from watchfloor.core.finding import Finding
+from watchfloor.core.noun import Digest, Noun, Tenant, canonical
+from watchfloor.core.policy import Policy
+from watchfloor.core.question import Asked, Question
+from watchfloor.core.verdict import Verdict
+from watchfloor.triage.bound import ClassRecord
+from watchfloor.triage.decide import Inputs, decide
+from watchfloor.triage.scorecard import Scorecard
+
+
+class DecisionRecord(Noun):
+    """What `decide` took: enough to put its inputs together again, byte for byte."""
+
+    tenant: Tenant
+    uid: str
+    """The verdict's uid."""
+    case_uid: str
+    time: int
+    case: Case
+    findings: tuple[str, ...]
+    asked: tuple[Asked, ...]
+    evidence: dict[str, int]
+    """Uid -> when this decision had it collected (ms): the same answer may be collected again later."""
+    catalogue: Digest
+    questions: Digest
+    scorecard: Digest
+    policy: Digest
+    labels: ClassRecord
+    escalated_near: tuple[str, ...]
+
+    @classmethod
+    def of(cls, inputs: Inputs, keep: Callable[[bytes], str]) -> DecisionRecord:
+        """The record of inputs; `keep` stores bytes and gives their digest. The verdict's uid is not in it yet."""
+        return cls(
+            tenant=inputs.tenant,
+            uid="",
+            case_uid=inputs.case.uid,
+            time=inputs.as_of,
+            case=inputs.case,
+            findings=tuple(f.uid for f in inputs.findings),
+            asked=inputs.asked,
+            evidence={e.uid: e.collected_at for e in inputs.evidence},
+            catalogue=inputs.catalogue,
+            questions=keep(canonical([question.to_dict() for question in inputs.questions])),
+            scorecard=keep(inputs.scorecard.canonical()),
+            policy=keep(inputs.policy.canonical()),
+            labels=inputs.labels,
+            escalated_near=inputs.escalated_near,
+        )
+
+    def rests_on_the_same(self, other: DecisionRecord) -> bool:
+        """Whether both decisions are about the same things. A case's status and assignee decide nothing.
+
+        Escalated cases near by are compared by whoever knows them all.
+        """
+        if self.case.findings != other.case.findings or set(self.evidence) != set(other.evidence):
+            return False
+        blank: dict[str, Any] = {"uid": "", "case": self.case, "evidence": {}, "escalated_near": ()}
+        return self.model_copy(update=blank) == other.model_copy(update=blank)
+
+
+def replay(parts: Parts, case_uid: str) -> tuple[Verdict, Verdict]:
+    """The stored verdict, and the one that its recorded inputs give when decided again. Raises NotFoundError."""
+    documents, tenant = parts.documents, parts.tenant
+    documents.get(tenant, Case, case_uid)
+    stored = documents.latest(tenant, Verdict, case_uid)
+    if stored is None:
+        raise NotFoundError("this case is not decided yet", where=case_uid)
+    record = documents.get(tenant, DecisionRecord, stored.uid)
+    read = parts.evidence.get_bytes
+    inputs = Inputs(
+        tenant=tenant,
+        case=record.case,
+        findings=tuple(documents.get_many(tenant, Finding, record.findings)),
+        catalogue=record.catalogue,
+        questions=tuple(Question.from_dict(q) for q in orjson.loads(read(tenant, record.questions))),
+        asked=record.asked,
+        evidence=tuple(_evidence(parts, record)),
+        scorecard=Scorecard.from_json(read(tenant, record.scorecard)),
+        policy=Policy.from_json(read(tenant, record.policy)),
+        labels=record.labels,
+        escalated_near=record.escalated_near,
+        as_of=record.time,
+    )
+    return stored, decide(inputs)
+
+
+def _evidence(parts: Parts, record: DecisionRecord) -> Iterator[Evidence]:
+    for uid, evidence in parts.evidence.get_many(parts.tenant, record.evidence).items():
+        yield evidence.model_copy(update={"collected_at": record.evidence[uid]})
