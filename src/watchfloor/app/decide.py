@@ -15,7 +15,7 @@ from watchfloor.core.case import Case, CaseStatus
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.facets import facets
 from watchfloor.core.finding import Finding
-from watchfloor.core.noun import digest_of
+from watchfloor.core.noun import Noun
 from watchfloor.core.plan import Plan
 from watchfloor.core.verdict import Verdict
 from watchfloor.enrich import Enricher
@@ -152,6 +152,9 @@ class Decider:
             near = escalated.near(one.inputs.case)
             if near == one.near_before and not one.changed:
                 continue
+            if not near and one.changed:
+                yield one
+                continue
             inputs = one.inputs.model_copy(update={"escalated_near": near})
             record = one.record.model_copy(update={"escalated_near": near})
             yield one._replace(inputs=inputs, verdict=decide(inputs), record=record)
@@ -176,11 +179,11 @@ class Decider:
         parts.updates.publish(parts.tenant, "case", case.uid)
         return case.uid
 
-    def _keep(self, data: bytes) -> str:
-        """The digest of bytes that are in the store, written once a run: every case has the same scorecard."""
-        digest = digest_of(data)
+    def _keep(self, noun: Noun) -> str:
+        """The digest of a noun whose bytes are in the store, written once: every case has the same scorecard."""
+        digest = noun.digest()
         if digest not in self._kept:
-            self._kept.add(self._parts.evidence.put_bytes(self._parts.tenant, data))
+            self._kept.add(self._parts.evidence.put_bytes(self._parts.tenant, noun.canonical()))
         return digest
 
 

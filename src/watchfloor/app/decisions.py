@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
-
 from watchfloor.app.parts import Parts
 from watchfloor.core.case import Case
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.finding import Finding
-from watchfloor.core.noun import Digest, Noun, Tenant, canonical
+from watchfloor.core.noun import Digest, Noun, Tenant
 from watchfloor.core.policy import Policy
 from watchfloor.core.question import Asked, Question
 from watchfloor.core.verdict import Verdict
@@ -35,15 +33,15 @@ class DecisionRecord(Noun):
     evidence: dict[str, int]
     """Uid -> when this decision had it collected (ms): the same answer may be collected again later."""
     catalogue: Digest
-    questions: Digest
+    questions: tuple[Digest, ...]
     scorecard: Digest
     policy: Digest
     labels: ClassRecord
     escalated_near: tuple[str, ...]
 
     @classmethod
-    def of(cls, inputs: Inputs, keep: Callable[[bytes], str]) -> DecisionRecord:
-        """The record of inputs; `keep` stores bytes and gives their digest. The verdict's uid is not in it yet."""
+    def of(cls, inputs: Inputs, keep: Callable[[Noun], str]) -> DecisionRecord:
+        """The record of inputs; `keep` stores a noun and gives its digest. The verdict's uid is not in it yet."""
         return cls(
             tenant=inputs.tenant,
             uid="",
@@ -54,9 +52,9 @@ class DecisionRecord(Noun):
             asked=inputs.asked,
             evidence={e.uid: e.collected_at for e in inputs.evidence},
             catalogue=inputs.catalogue,
-            questions=keep(canonical([question.to_dict() for question in inputs.questions])),
-            scorecard=keep(inputs.scorecard.canonical()),
-            policy=keep(inputs.policy.canonical()),
+            questions=tuple(map(keep, inputs.questions)),
+            scorecard=keep(inputs.scorecard),
+            policy=keep(inputs.policy),
             labels=inputs.labels,
             escalated_near=inputs.escalated_near,
         )
@@ -86,7 +84,7 @@ def replay(parts: Parts, case_uid: str) -> tuple[Verdict, Verdict]:
         case=record.case,
         findings=tuple(documents.get_many(tenant, Finding, record.findings)),
         catalogue=record.catalogue,
-        questions=tuple(Question.from_dict(q) for q in orjson.loads(read(tenant, record.questions))),
+        questions=tuple(Question.from_json(read(tenant, digest)) for digest in record.questions),
         asked=record.asked,
         evidence=tuple(_evidence(parts, record)),
         scorecard=Scorecard.from_json(read(tenant, record.scorecard)),

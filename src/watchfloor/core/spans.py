@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import NamedTuple
 
 _DECODER = json.JSONDecoder()
@@ -17,6 +18,7 @@ class Span(NamedTuple):
     quote: str
 
 
+@lru_cache(maxsize=2_048)  # reading finds the span that grounding then finds again
 def span_of(text: str, path: str) -> Span | None:
     """The span of the value at a dotted path, or None where the path leads nowhere.
 
