@@ -31,8 +31,9 @@ def test_nothing_changes_when_no_fact_changes(decided: Watchfloor) -> None:
 def test_a_changed_asset_reopens_exactly_the_verdicts_that_rested_on_it(decided: Watchfloor) -> None:
     context = decided.parts.context
     before = contents(decided)
-    involved = {i.entity.value for row in decided.desk.queue(limit=None) for i in row.case.involved}
-    asset = next(a for a in context.assets if a.criticality == "low" and a.host.lower() in involved)
+    records = decided.parts.documents.find(decided.parts.tenant, DecisionRecord, limit=None)
+    asked = {str(a.lookup.query.get("entity")) for r in records for a in r.asked if a.lookup.collector == "context"}
+    asset = next(a for a in context.assets if a.criticality != "critical" and f"host:{a.host.lower()}" in asked)
     changed = asset.model_copy(update={"criticality": "critical", "role": "payment server"})
     assets = tuple(changed if a is asset else a for a in context.assets)
     decided.parts.context = context.model_copy(update={"assets": assets})

@@ -5,14 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from fastapi import FastAPI
 
+from tests.conftest import PASSWORD
 from tests.server.conftest import LEAD, PASSPHRASES
 from tests.server.desk import SmallDesk
 from tests.server.given_verdict import CASE, NOW
+from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.server import ConsoleServer, create_app
 from watchfloor.server.pages import render
 from watchfloor.store.accounts import Accounts
@@ -51,17 +55,33 @@ class Console(NamedTuple):
     case_uid: str
 
 
-@pytest.fixture
-def running_console(accounts: Accounts, caplog: pytest.LogCaptureFixture) -> Iterator[Console]:
-    desk = SmallDesk(passphrases=PASSPHRASES, seconds=0.3)
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = ConsoleServer(create_app(desk, accounts, clock=lambda: NOW))
+        server = ConsoleServer(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
-        yield Console(f"http://127.0.0.1:{listening.getsockname()[1]}", LEAD, PASSPHRASES[LEAD], CASE)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         thread.join(timeout=30)
+
+
+@pytest.fixture
+def running_console(accounts: Accounts, caplog: pytest.LogCaptureFixture) -> Iterator[Console]:
+    """The console over a small desk in memory."""
+    desk = SmallDesk(passphrases=PASSPHRASES, seconds=0.3)
+    with serving(create_app(desk, accounts, clock=lambda: NOW)) as url:
+        yield Console(url, LEAD, PASSPHRASES[LEAD], CASE)
     assert "graceful shutdown exceeded" not in caplog.text, "an open page kept the server from stopping"
+
+
+@pytest.fixture
+def story_console(decided: Watchfloor) -> Iterator[Console]:
+    """The console over the product itself, with the bundled story decided and the simulated company to act on."""
+    rows = decided.desk.queue(disposition="escalate", limit=None)
+    case = next(row.case.uid for row in rows if decided.desk.case_view(row.case.uid).plan)
+    with serving(create_app(decided.desk, decided.parts.accounts)) as url:
+        yield Console(url, "lena", PASSWORD, case)
 
 
 @pytest.fixture
@@ -95,8 +115,11 @@ def log_in(page: Page, console: Console) -> None:
     page.wait_for_selector("[data-row]")
 
 
-def test_from_login_to_an_executed_and_verified_plan(page: Page, running_console: Console) -> None:
-    console = running_console
+@pytest.mark.parametrize(
+    "served", ["running_console", pytest.param("story_console", marks=pytest.mark.xdist_group("story"))]
+)
+def test_from_login_to_an_executed_and_verified_plan(page: Page, served: str, request: pytest.FixtureRequest) -> None:
+    console: Console = request.getfixturevalue(served)
     log_in(page, console)
     page.click(f"[data-open][href='/cases/{console.case_uid}']")
     page.wait_for_selector("#plan")
