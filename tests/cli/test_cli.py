@@ -15,6 +15,7 @@ import typer.main
 
 from watchfloor.cli import app
 from watchfloor.cli.later import LATER
+from watchfloor.ledger.merkle import leaf_hash, verify_inclusion
 
 TRAIL = {
     "eventVersion": "1.08",
@@ -114,7 +115,12 @@ def test_a_kept_home_can_be_looked_at_replayed_exported_and_verified(records: Pa
     assert case["sentence"].split()[0] in shown.stdout
     assert "1 verdicts decided again" in run("case", "replay", "--home", home).stderr
     assert run("ledger", "verify", "--home", home).returncode == 0
+    proof = json.loads(run("ledger", "prove", "0", "--since", "1", "--home", home).stdout)
     assert run("ledger", "export", tmp_path / "export", "--home", home).returncode == 0
+    leaf = leaf_hash((tmp_path / "export" / "entries.jsonl").read_bytes().splitlines()[0])
+    nodes = tuple(map(bytes.fromhex, proof["inclusion"]))
+    root = bytes.fromhex(proof["head"]["root"].removeprefix("sha256:"))
+    assert verify_inclusion(leaf, 0, proof["head"]["size"], nodes, root)
     assert run("ledger", "verify", tmp_path / "export").returncode == 0
     entries = tmp_path / "export" / "entries.jsonl"
     entries.write_bytes(entries.read_bytes().replace(b"watchfloor", b"watchfl00r", 1))

@@ -40,7 +40,7 @@ def test_each_step_names_its_entity_claims_undo_and_check() -> None:
     assert step.undo is not None
     assert (step.undo.action, step.undo.arguments) == ("identity.enable_user", {"user": "ana"})
     assert (step.check.action, step.expect) == ("identity.user", {"enabled": False})
-    assert (step.touches, step.effect, step.automatic) == (1, "reversible", False)
+    assert (step.touches, step.effect) == (1, "reversible")
     assert step.blast_radius == "1 user: ana can sign in nowhere until enabled again"
 
 

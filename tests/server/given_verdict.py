@@ -280,7 +280,7 @@ def plan_of(say: Say, verdict: Verdict) -> Plan:
         )
 
     undo = Call(action="identity.enable_user", arguments={"user": "nadia.osei"}).to_dict()
-    read = {"effect": "read", "automatic": True}
+    read = {"effect": "read"}
     return Plan(
         tenant=TENANT,
         uid="p-0123456789abcdef",

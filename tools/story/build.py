@@ -48,6 +48,7 @@ def files() -> dict[str, bytes]:
         "context/identities.yaml": context.identities_file(),
         "context/windows.yaml": context.windows_file(),
         "intel/indicators.csv": intel.csv_list(),
+        "intel/harmless.json": intel.harmless(),
         "intel/bundle.json": intel.bundle(),
         "labels.csv": labels.labels_file(),
         "truth.yaml": truth.truth_file(written),

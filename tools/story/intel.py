@@ -27,6 +27,15 @@ class Indicator:
     source: str
 
 
+EVERYDAY_HOSTS = (
+    "archive.ubuntu.com",
+    "crm.leadharbor.example",
+    "ctldl.windowsupdate.com",
+    "deb.debian.org",
+    "intranet-cdn.paperclip.example",
+    "meet.clearcall.example",
+    "www.msftconnecttest.com",
+)
 _GROUP, _VENDOR = "sharing-group-maritime", "vendor-feed-north"
 KNOWN = (
     Indicator(
@@ -160,6 +169,19 @@ def _pattern(item: Indicator) -> str:
 
 def _id(kind: str, *parts: str) -> str:
     return f"{kind}--{uuid.uuid5(uuid.NAMESPACE_URL, 'https://marlund.example/' + '/'.join(parts))}"
+
+
+def harmless() -> bytes:
+    """What the company knows to be harmless, in the shape of a MISP warninglist: where its own machines always go."""
+    known = {
+        "name": "Update, telemetry and connectivity hosts of our own software",
+        "description": "Kept by the workplace team",
+        "type": "hostname",
+        "version": 20261001,
+        "matching_attributes": ["domain", "hostname", "url"],
+        "list": list(EVERYDAY_HOSTS),
+    }
+    return (json.dumps(known, indent=1) + "\n").encode()
 
 
 def bundle() -> bytes:

@@ -102,6 +102,23 @@ class Desk:
         head = self._parts.ledger.head(self.tenant, self._parts.clock())
         return LedgerState(report.entries, head, [str(problem) for problem in report.problems])
 
+    def prove(self, seq: int, since: int = 0) -> dict[str, Any]:
+        """The RFC 6962 proof that entry `seq` is under the newest signed head; hashes in hex.
+
+        With `since`, also that the log of so many entries is its beginning. Raises NotFoundError.
+        """
+        ledger = self._parts.ledger
+        head = ledger.head(self.tenant, self._parts.clock())
+        proof: dict[str, Any] = {
+            "entry": seq,
+            "head": head.to_dict(),
+            "inclusion": [node.hex() for node in ledger.prove_inclusion(self.tenant, seq, head.size)],
+        }
+        if since:
+            nodes = ledger.prove_consistency(self.tenant, since, head.size)
+            proof["consistency"] = {"since": since, "nodes": [node.hex() for node in nodes]}
+        return proof
+
     def export_ledger(self, folder: Path) -> Path:
         """The signed record with its stand-alone verifier, in a new folder."""
         self._parts.ledger.head(self.tenant, self._parts.clock())

@@ -59,6 +59,22 @@ def export(folder: Annotated[Path, typer.Argument(help="A new folder.")], home: 
         say(f"written to {folder}; check it with: python3 {folder}/verify.py {folder} --key {key}")
 
 
+@app.command()
+def prove(
+    seq: Annotated[int, typer.Argument(min=0, help="The entry's number.")],
+    since: Annotated[int, typer.Option(min=0, help="Also prove that the log of so many entries is its beginning.")] = 0,
+    home: HomeDir = DEFAULT_HOME,
+) -> None:
+    """Prove, by hashes alone, that one entry is in the signed log (RFC 6962), without showing the others.
+
+    Example: `watchfloor ledger prove 12`
+    """
+    from watchfloor.app.watchfloor import Watchfloor
+
+    with Watchfloor.open(home) as product:
+        out.print_json(data=product.desk.prove(seq, since))
+
+
 @app.command("list")
 def list_(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, home: HomeDir = DEFAULT_HOME) -> None:
     """The newest entries first.

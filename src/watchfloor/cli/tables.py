@@ -21,6 +21,7 @@ WORD = {"escalate": "person now", "queue": "person", "close": "closed by itself"
 def case_line(row: QueueRow, findings: Mapping[str, Finding]) -> dict[str, Any]:
     """One case as data for programs."""
     case, verdict = row
+    mine = [findings[uid] for uid in case.findings if uid in findings]
     return {
         "case": case.uid,
         "title": case.title,
@@ -40,7 +41,7 @@ def case_line(row: QueueRow, findings: Mapping[str, Finding]) -> dict[str, Any]:
         "tactics": list(case.tactics),
         "techniques": list(case.techniques),
         "entities": [i.entity.key for i in case.involved],
-        "findings": [_finding(findings[uid]) for uid in case.findings if uid in findings],
+        "findings": [_finding(f) for f in sorted(mine, key=lambda f: (f.time, f.source, f.position, f.detection.uid))],
     }
 
 
@@ -125,7 +126,8 @@ def print_summary(summary: Summary) -> None:
 
 
 def _print_truth(truth: TruthSummary) -> None:
-    err.print("\nagainst the truth", style="bold")
+    err.print("\nagainst the truth of this story", style="bold")
+    err.print("(invented, and known while the product was built: it shows that it works, not how well)", style="dim")
     for line in truth.attacks:
         fate = {"escalate": "escalated", "queue": "queued", "close": "CLOSED", None: "NOT SEEN"}[line.best]
         style = "red" if line.missed else "green"

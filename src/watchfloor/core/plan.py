@@ -33,8 +33,6 @@ class PlannedAction(Noun):
     """The read whose answer shows that the state changed."""
     expect: dict[str, str | bool | int]
     """What the check must show for the step to have succeeded."""
-    automatic: bool = False
-    """True when policy lets it run with no approval (reads only, by default)."""
 
 
 class Plan(Noun):

@@ -172,7 +172,6 @@ def _one(step: Step, bound: Bound, now: _Situation) -> PlannedAction | str:
         undo=now.actions.undo_of(call),
         check=check,
         expect=expect,
-        automatic=rule.approvals == 0,
     )
 
 

@@ -28,6 +28,9 @@ def decide(inputs: Inputs) -> Verdict:
     settled = board.settle()
     probability = settled.posterior["malicious"]
     verdict = verdict_name(settled.posterior, settled.hypothesis, bool(board.terms.counted))
+    if settled.disposition == "close":
+        # Closing says what it was: every gate holds, so the hypothesis that leads is the answer.
+        verdict = settled.hypothesis
     unchecked = _unchecked(weighed.answers)
     digest = inputs.digest()
     return Verdict(

@@ -33,10 +33,6 @@ class Engine:
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._shared: dict[tuple[LogSource, ...], _Plan] = {}
 
-    def applicable(self, event: Event) -> list[Rule]:
-        """The rules whose log source means this event."""
-        return self._plan(event).rules
-
     def matches(self, event: Event) -> list[Rule]:
         """The rules that match this event, in the order in which they were loaded per log source."""
         plan = self._plan(event)
