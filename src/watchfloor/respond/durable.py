@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Protocol, TypeVar
+
+import sqlalchemy as sa
 
 from watchfloor.core.errors import WatchfloorError
 
@@ -54,6 +58,7 @@ class Durable:
                 "serializer": DBOSPortableJSONSerializer(),
             }
             _workflow()
+            _give_subsecond_time()
             DBOS(config=config)
             Durable._running = self
             DBOS.launch()
@@ -102,6 +107,20 @@ class Durable:
 
 
 _registered: list[Callable[[str, str], list[str]]] = []
+
+
+def _give_subsecond_time() -> None:
+    """DBOS takes it that a Python from 3.12 on comes with SQLite 3.42; one built on Debian 12 has 3.40.
+
+    There `unixepoch('subsec')` is NULL. This gives such a SQLite that one form of the function.
+    """
+    if sqlite3.sqlite_version_info < (3, 42) and not sa.event.contains(sa.Engine, "connect", _connected):
+        sa.event.listen(sa.Engine, "connect", _connected)
+
+
+def _connected(connection: object, _record: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.create_function("unixepoch", 1, lambda _subsec: time.time())
 
 
 def _workflow() -> Callable[[str, str], list[str]]:
