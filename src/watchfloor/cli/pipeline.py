@@ -76,13 +76,14 @@ def detect(
 
     Example: `watchfloor detect logs/ --rules sigma/rules --format jsonl`
     """
+    from watchfloor.cli.tables import finding_line
     from watchfloor.detect import Detector
     from watchfloor.ingest import Normalizer
     from watchfloor.ingest.intel import load_intel
 
     detector = Detector.load(rules, shipped=shipped, intel=load_intel(intel) if intel else None)
     reading = Reading(paths, tenant, Normalizer.shipped())
-    matches = (_match(finding) for event in reading for finding in detector.findings(event))
+    matches = (finding_line(finding) for event in reading for finding in detector.findings(event))
     if format == "jsonl":
         found = lines(matches)
     else:
@@ -117,19 +118,6 @@ class Reading:
     def say_balance(self) -> None:
         """`records read = events + dead letters`, on stderr."""
         _balance(self._events, self._dead, self._base, len(self._passed_over))
-
-
-def _match(finding: Any) -> dict[str, Any]:
-    from watchfloor.core.clock import iso
-
-    return {
-        "rule_id": finding.detection.uid,
-        "title": finding.title,
-        "level": finding.severity.name,
-        "file": finding.source,
-        "record": finding.position + 1,
-        "time": iso(finding.time),
-    }
 
 
 def triage(

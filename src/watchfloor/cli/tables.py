@@ -41,11 +41,14 @@ def case_line(row: QueueRow, findings: Mapping[str, Finding]) -> dict[str, Any]:
         "tactics": list(case.tactics),
         "techniques": list(case.techniques),
         "entities": [i.entity.key for i in case.involved],
-        "findings": [_finding(f) for f in sorted(mine, key=lambda f: (f.time, f.source, f.position, f.detection.uid))],
+        "findings": [
+            finding_line(f) for f in sorted(mine, key=lambda f: (f.time, f.source, f.position, f.detection.uid))
+        ],
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_line(finding: Finding) -> dict[str, Any]:
+    """One finding as data for programs; `record` counts from 1."""
     return {
         "rule_id": finding.detection.uid,
         "title": finding.title,
