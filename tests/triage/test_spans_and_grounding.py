@@ -144,3 +144,18 @@ def test_a_citation_that_points_elsewhere_is_struck(change: dict[str, object]) -
     claim = claim_on(evidence, "count")
     moved = claim.citations[0].model_copy(update=change)
     assert not check(claim.model_copy(update={"citations": (moved,)}), {evidence.uid: evidence}).grounded
+
+
+ODD = {"\ud800": "\udfff", "n": 2**70, "small": -(2**70), "list": ["ok", "\ud83d"], "é": 1}
+
+
+@pytest.mark.parametrize("content", [ODD, "a\ud800b", [ODD, 1.5]])
+def test_an_answer_with_what_json_cannot_carry_is_recorded_as_text(content: object) -> None:
+    """Records may hold half a surrogate pair or a number of 70 bits; evidence of them must still have bytes."""
+    evidence = Evidence.of(LOOKUP, content, at=2, source="lake")
+    assert evidence.status == "ok"
+    assert Evidence.from_json(evidence.canonical()) == evidence
+    assert ("\\ud800" in evidence.content) or ("\\\\ud800" in evidence.content)
+    if isinstance(content, dict):
+        assert json.loads(evidence.content)["n"] == str(2**70)
+        assert check(claim_on(evidence, "n"), {evidence.uid: evidence}).grounded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Literal
 
-from watchfloor.core.noun import Digest, Noun, Tenant, canonical, digest_of, short_id
+from watchfloor.core.noun import Digest, Noun, Tenant, canonical, digest_of, portable, short_id
 
 # Admiralty code, source reliability: A completely reliable ... E unreliable, F cannot be judged.
 Reliability = Literal["A", "B", "C", "D", "E", "F"]
@@ -53,8 +53,9 @@ class Evidence(Noun):
 
     @classmethod
     def of(cls, lookup: Lookup, content: Any, *, at: int, source: str, reliability: Reliability = "B") -> Evidence:
-        """Evidence of a successful look-up. Text stays as it is; other data becomes canonical JSON."""
-        text = content if isinstance(content, str) else canonical(content).decode()
+        """Evidence of a successful look-up. Text stays as it is; other data becomes canonical JSON; what neither can
+        carry (see `portable`) stands as text."""
+        text = _text_of(content)
         return cls(
             tenant=lookup.tenant,
             lookup=lookup,
@@ -79,6 +80,16 @@ class Evidence(Noun):
             collected_at=at,
             source=source,
         )
+
+
+def _text_of(content: Any) -> str:
+    try:
+        text = content if isinstance(content, str) else canonical(content).decode()
+        text.encode()
+    except (TypeError, UnicodeEncodeError):
+        plain = portable(content)
+        return plain if isinstance(plain, str) else canonical(plain).decode()
+    return text
 
 
 class Citation(Noun):

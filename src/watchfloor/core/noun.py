@@ -19,6 +19,8 @@ from watchfloor.core.errors import WatchfloorError
 Tenant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
+_LARGEST = 2**63
+
 
 def digest_of(data: bytes) -> str:
     """`sha256:<hex>` of bytes."""
@@ -28,6 +30,17 @@ def digest_of(data: bytes) -> str:
 def canonical(value: Any) -> bytes:
     """Canonical JSON bytes of plain data (dicts, lists, strings, ints, floats, booleans, None)."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def portable(value: Any) -> Any:
+    """The same plain data with what JSON cannot carry everywhere (integers over 64 bits, lone surrogates) as text."""
+    if isinstance(value, dict):
+        return {portable(key): portable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [portable(item) for item in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return str(value) if isinstance(value, int) and not -_LARGEST <= value < _LARGEST else value
 
 
 def short_id(prefix: str, *parts: str) -> str:

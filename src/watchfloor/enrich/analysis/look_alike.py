@@ -12,6 +12,8 @@ from typing import Any
 from confusable_homoglyphs import confusables
 from publicsuffixlist import PublicSuffixList
 
+from watchfloor.enrich.analysis.patterns import whole
+
 # Names that are imitated most. Their own other suffixes (google.de) are theirs, so only spellings count.
 WELL_KNOWN = (
     "microsoft.com", "office.com", "office365.com", "microsoftonline.com", "outlook.com", "sharepoint.com",
@@ -37,7 +39,7 @@ def _suffixes() -> Any:
 @lru_cache(maxsize=8_192)
 def registrable(host: str) -> str:
     """`mail.evil.co.uk` -> `evil.co.uk`; a host without a public suffix, or an address, stays as it is."""
-    text = host.strip().strip(".").lower()
+    text = whole(host).strip().strip(".").lower()
     try:
         return _suffixes().privatesuffix(text) or text
     except (ValueError, UnicodeError):
