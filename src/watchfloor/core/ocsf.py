@@ -98,6 +98,10 @@ CLASSES: dict[str, OcsfClass] = {
         "actor device win_service",
         "Create,Reconfigure,Start,Stop,Pause,Continue,Delete",
     ),
+    "vulnerability_finding": _class(
+        2002, "Vulnerability Finding", "finding_info vulnerabilities", "Create,Update,Close"
+    ),
+    "compliance_finding": _class(2003, "Compliance Finding", "finding_info compliance", "Create,Update,Close"),
     "detection_finding": _class(2004, "Detection Finding", "finding_info", "Create,Update,Close"),
     "account_change": _class(
         3001,
@@ -175,6 +179,7 @@ CLASSES: dict[str, OcsfClass] = {
     ),
     "inventory_info": _class(5001, "Device Inventory Info", "device", "Log,Collect"),
     "software_info": _class(5020, "Software Inventory Info", "device", "Log,Collect"),
+    "osint_inventory_info": _class(5021, "OSINT Inventory Info", "osint", "Log,Collect"),
     "application_lifecycle": _class(
         6002, "Application Lifecycle", "app", "Install,Remove,Start,Stop,Restart,Enable,Disable,Update"
     ),
@@ -319,7 +324,7 @@ def required_filler(attribute: str) -> Any:
     """A valid value for a required attribute that the record does not hold: says "unknown", invents nothing."""
     if attribute.endswith("_id"):
         return UNKNOWN
-    if attribute == "privileges":
+    if attribute in ("privileges", "vulnerabilities", "osint"):
         return []
     if attribute == "http_request":
         return {"http_method": _WORD.upper()}
