@@ -13,11 +13,11 @@ from typing import NamedTuple
 from watchfloor.core.case import Case
 from watchfloor.core.clock import HOUR
 from watchfloor.core.context import Context
-from watchfloor.core.finding import Finding
+from watchfloor.core.finding import Finding, Severity
 from watchfloor.core.policy import CorrelationPolicy
 from watchfloor.triage.cases import Join, build_case
 from watchfloor.triage.groups import Group, Row, groups_of, rows_of
-from watchfloor.triage.ties import THREAD, Tie, thread_keys, tie
+from watchfloor.triage.ties import THREAD, Commonness, Tie, thread_keys, tie
 
 # How many earlier groups with the same entity a group is compared with. One would miss a pair that shares two
 # entities when another finding stands between; more costs time and finds little.
@@ -50,17 +50,33 @@ def _of_tenant(findings: Sequence[Finding], context: Context, policy: Correlatio
     window = policy.window_hours * HOUR
     rows = rows_of(findings, context)
     groups = groups_of(rows, window)
-    partners = _partners(groups)
-    hubs = _hubs(groups, partners, context, policy)
+    common = _commonness(groups, context, policy)
     forest = _Forest(groups, window)
     near: set[tuple[int, int]] = set()
-    for edge in sorted(_edges(groups, hubs, partners, window), key=lambda e: (-e.strength, e.earlier, e.later)):
+    edges = (edge for edge in _edges(groups, common, window) if edge.strength >= policy.relate_at)
+    for edge in sorted(edges, key=lambda e: (-e.strength, e.earlier, e.later)):
         if edge.strength < policy.join_at or not forest.join(edge):
             near.add((edge.earlier, edge.later))
     return _cases(forest, near, rows)
 
 
-def _partners(groups: Sequence[Group]) -> dict[str, int]:
+def _commonness(groups: Sequence[Group], context: Context, policy: CorrelationPolicy) -> dict[Severity, Commonness]:
+    """Severity -> how common entities are in findings of at least this severity, ascending.
+
+    That a web server has a thousand clients with a failed request each makes two severe findings on it no less telling.
+    What a known scanner sets off says nothing on how common its targets are; the scanner itself ties nothing.
+    """
+    scanners = frozenset(f"host:{a.host.lower()}" for a in context.assets if "scanner" in a.tags)
+    genuine = [group for group in groups if scanners.isdisjoint(group.shares)]
+    found = {}
+    for least in sorted({group.severity for group in groups}):
+        some = [group for group in genuine if group.severity >= least]
+        partners = _partners(some)
+        found[least] = Commonness(partners, _hubs(some, partners, policy) | scanners)
+    return found
+
+
+def _partners(groups: Sequence[Group]) -> Counter[str]:
     """With how many other entities each entity is seen, counted up to _MOST_PARTNERS."""
     seen: dict[str, set[str]] = defaultdict(set)
     for group in groups:
@@ -68,37 +84,34 @@ def _partners(groups: Sequence[Group]) -> dict[str, int]:
         for key in group.shares:
             if len(seen[key]) < _MOST_PARTNERS:
                 seen[key].update(other for other in some if other != key)
-    return {key: min(len(others), _MOST_PARTNERS) for key, others in seen.items()}
+    return Counter({key: min(len(others), _MOST_PARTNERS) for key, others in seen.items()})
 
 
-def _hubs(
-    groups: Sequence[Group], partners: Mapping[str, int], context: Context, policy: CorrelationPolicy
-) -> frozenset[str]:
-    """Entities that so many groups share that sharing one says nothing, and known scanners.
+def _hubs(groups: Sequence[Group], partners: Mapping[str, int], policy: CorrelationPolicy) -> frozenset[str]:
+    """Entities that so many groups share that sharing one says nothing.
 
     Repetitions count once. An entity with few partners is no hub: a single host's findings all share that host.
     """
     counts = Counter(key for group in groups for key in group.shares)
     most = max(policy.hub_findings, policy.hub_share * len(groups))
     many = min(policy.hub_findings, _MOST_PARTNERS)
-    common = {key for key, count in counts.items() if count >= most and partners[key] >= many}
-    scanners = {f"host:{a.host.lower()}" for a in context.assets if "scanner" in a.tags}
-    return frozenset(common | scanners)
+    return frozenset(key for key, count in counts.items() if count >= most and partners[key] >= many)
 
 
-def _edges(groups: Sequence[Group], hubs: frozenset[str], partners: Mapping[str, int], window: int) -> Iterator[_Edge]:
-    """Candidate links: each group with the few that came before it on each of its entities and threads."""
-    by_key: dict[str, list[int]] = defaultdict(list)
+def _edges(groups: Sequence[Group], common: Mapping[Severity, Commonness], window: int) -> Iterator[_Edge]:
+    """Candidate links: each group with the few before it on each of its entities and threads, and with the few before
+    it that are at least so severe, for each severity up to its own."""
+    before: dict[tuple[Severity, str], list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
         earlier: set[int] = set()
-        for key in (*group.shares, *thread_keys(group)):
-            if key in hubs:
-                continue
-            seen = by_key[key]
-            earlier.update(seen[-_LOOK_BACK:])
-            seen.append(index)
+        for least in (severity for severity in common if severity <= group.severity):
+            for key in (*group.shares, *thread_keys(group)):
+                if key not in common[least].hubs:
+                    seen = before[least, key]
+                    earlier.update(seen[-_LOOK_BACK:])
+                    seen.append(index)
         for other in sorted(earlier):
-            found = tie(groups[other], group, hubs, partners, window)
+            found = tie(groups[other], group, common[min(groups[other].severity, group.severity)], window)
             if found is not None:
                 yield _Edge(found.strength, found, other, index)
 

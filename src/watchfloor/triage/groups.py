@@ -12,7 +12,7 @@ from typing import NamedTuple
 from watchfloor.core.context import Context
 from watchfloor.core.entity import Involvement, Role
 from watchfloor.core.event import Layer
-from watchfloor.core.finding import Finding
+from watchfloor.core.finding import Finding, Severity
 from watchfloor.triage.tactics import STAGE, stands_for_nobody, tactic
 
 # An address that repeats one detection against so many principals is the one that acts (scan, spray).
@@ -55,6 +55,11 @@ class Group:
         """Key -> the share of this group's findings that it is on; only keys that can tie."""
         counts = Counter(key for row in self.rows for key in row.roles if key not in row.shared)
         return {key: count / len(self.rows) for key, count in sorted(counts.items())}
+
+    @cached_property
+    def severity(self) -> Severity:
+        """That of its most severe finding."""
+        return max(row.finding.severity for row in self.rows)
 
     @cached_property
     def actors(self) -> frozenset[str]:

@@ -50,10 +50,18 @@ def thread_keys(group: Group) -> Iterator[str]:
     return (f"thread:{thread}" for thread in sorted(group.threads))
 
 
-def tie(earlier: Group, later: Group, hubs: frozenset[str], partners: Mapping[str, int], window: int) -> Tie | None:
+class Commonness(NamedTuple):
+    """How common entities are in some findings: with how many others each is seen, and which are hubs: so common that
+    sharing one says nothing."""
+
+    partners: Mapping[str, int]
+    hubs: frozenset[str]
+
+
+def tie(earlier: Group, later: Group, common: Commonness, window: int) -> Tie | None:
     """What ties two groups, or None when nothing does or the time between them is longer than the window (ms).
 
-    `partners` says with how many other entities each entity is seen.
+    `common` is that among findings at least as severe as the milder of the two.
     """
     gap = max(0, later.start - earlier.end)
     if gap > window:
@@ -67,9 +75,12 @@ def tie(earlier: Group, later: Group, hubs: frozenset[str], partners: Mapping[st
     near = _nearness(gap, window)
     parts = sorted(
         (
-            (-_KIND.get(key.partition(":")[0], 0.5) * _rarity(partners[key]) * min(share, later.shares[key]), key)
+            (
+                -_KIND.get(key.partition(":")[0], 0.5) * _rarity(common.partners[key]) * min(share, later.shares[key]),
+                key,
+            )
             for key, share in earlier.shares.items()
-            if key in later.shares and key not in hubs
+            if key in later.shares and key not in common.hubs
         ),
     )
     if not parts:
@@ -78,7 +89,7 @@ def tie(earlier: Group, later: Group, hubs: frozenset[str], partners: Mapping[st
     # Several shared entities add to each other, each less than the one before: they often come together anyway.
     strength = near * sum(-value * 0.5**place for place, (value, _) in enumerate(parts))
     hours = f"{gap / HOUR:.1f} h apart" if gap >= HOUR else f"{gap // 60_000} min apart"
-    if _progresses(earlier, later) and (earlier.actors & later.actors) - hubs:
+    if _progresses(earlier, later) and (earlier.actors & later.actors) - common.hubs:
         strength += _KILL_CHAIN
         return Tie("kill_chain", shared, round(strength, 6), f"a later step of an attack, on {shared}, {hours}")
     return Tie("entity", shared, round(strength, 6), f"both involve {shared}, {hours}")
