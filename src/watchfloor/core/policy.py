@@ -23,8 +23,6 @@ class TriagePolicy(Noun):
     """The owner's limit: the share of real attacks among what is closed by itself, per class."""
     confidence: Share = 0.95
     """Of the exact (Clopper-Pearson) upper bound that must stay under `max_missed_share`."""
-    review_share: Share = 0.05
-    """The share of what was closed by itself that a person samples."""
     never_close_severity: int = 5
     """OCSF severity_id from which a case is never closed by itself."""
 
@@ -35,6 +33,8 @@ class CorrelationPolicy(Noun):
     window_hours: int = 24
     join_at: float = 1.0
     """Strength of links from which two findings join."""
+    relate_at: float = 0.3
+    """Strength of links from which two cases are shown as related, and one does not close beside an escalated other."""
     hub_share: Share = 0.05
     """An entity on a larger share of all findings is a hub and ties nothing together."""
     hub_findings: int = 25
