@@ -11,6 +11,8 @@ import re
 from typing import Any
 
 from watchfloor.core.record import Record
+from watchfloor.ingest.entities import with_entities
+from watchfloor.ingest.envelopes import unwrapped
 from watchfloor.ingest.mappings.convert import integer, text
 from watchfloor.ingest.mappings.values import getter
 
@@ -23,38 +25,17 @@ def shape_of(record: Record) -> tuple[str, Data]:
     """The shape's name and the record's data in it."""
     data = unwrapped(record.data)
     form = record.format.partition("/")[0]
+    if form in ("syslog", "csv") and data is not record.data:
+        form = "json"  # JSON that came in a line of syslog or a cell of an export
     if form in ("json", "evtx"):
         flat = windows(data)
         if flat is None:
-            return "json", data
+            return "json", with_entities(data)
         if flat.get("Channel") == "Windows PowerShell" and "Message" in flat:
             # The classic log's data has no names; its message holds them, and Sigma's rules look for them in Data.
             flat.setdefault("Data", flat["Message"])
         return "windows", flat
     return _BY_FORMAT.get(form, "json"), data
-
-
-# Envelopes that shippers and exports put around a record: the key of the record -> what may stand beside it
-# (None: anything, as long as one of the second set is there).
-_ENVELOPES: dict[str, tuple[frozenset[str] | None, frozenset[str]]] = {
-    "_source": (None, frozenset({"_index", "_id"})),
-    "result": (frozenset({"preview", "offset", "lastrow"}), frozenset()),
-    "full_alert": (frozenset({"features", "metadata"}), frozenset()),
-    "alert": (frozenset({"incident"}), frozenset()),
-    "event": (None, frozenset({"expected_alert"})),
-}
-
-
-def unwrapped(data: Data) -> Data:
-    """The record inside an envelope: a search engine's hit or result, an alert or test case of a collection."""
-    for key, (beside, marks) in _ENVELOPES.items():
-        inner = data.get(key)
-        if not isinstance(inner, dict) or not inner:
-            continue
-        others = data.keys() - {key}
-        if (marks & others) if beside is None else (others <= beside):
-            return unwrapped(inner)
-    return data
 
 
 def windows(data: Data) -> Data | None:

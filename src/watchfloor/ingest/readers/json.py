@@ -41,6 +41,16 @@ _BESIDE = frozenset(
         "etag",
     ]
 )
+# The same for envelopes whose other parts would elsewhere be a record's own: STIX bundles, CloudWatch's subscriptions.
+_BESIDE_OF = {
+    "objects": frozenset({"type", "id", "spec_version", "more", "next"}),
+    "logEvents": frozenset({"messageType", "owner", "logGroup", "logStream", "subscriptionFilters"}),
+}
+# Answers with several lists, whose records do not say which they were in: they get it as `eventType` (Proofpoint TAP).
+_LISTS = frozenset({"messagesDelivered", "messagesBlocked", "clicksPermitted", "clicksBlocked"})
+_OPENABLE = ENVELOPES.keys() | _LISTS
+# The bytes of a record and the list that it was in.
+Opened = tuple[bytes, str]
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DEEPEST = 200
@@ -70,9 +80,9 @@ def _lines(source: Source) -> Iterator[Item]:
             data, reason = parse(line)
             if data is None:
                 yield source.unreadable(index, "line", reason, line)
-            elif ENVELOPES.keys() & data.keys() and (inner := _opened(line)) is not None:
-                for raw in inner:
-                    yield _item(source, count, bytes(raw))
+            elif _OPENABLE & data.keys() and (inner := _opened(line)) is not None:
+                for raw, kind in inner:
+                    yield _item(source, count, raw, kind)
                     count += 1
                 continue
             else:
@@ -92,46 +102,50 @@ def _document(source: Source) -> Iterator[Item]:
         yield source.unreadable(position, "record", reason, raw) if reason else _item(source, position, raw)
 
 
-def _all(source: Source, items: list[bytes]) -> Iterator[Item]:
-    if len(items) > 20 and not any(raw.lstrip().startswith(b"{") for raw in items[:20]):
+def _all(source: Source, items: list[Opened]) -> Iterator[Item]:
+    if len(items) > 20 and not any(raw.lstrip().startswith(b"{") for raw, _ in items[:20]):
         reason = f"a JSON list of {len(items):,} values that are no objects: no records"
         yield source.unreadable(0, "file", reason, source.head)
         return
-    for position, raw in enumerate(items):
-        yield _item(source, position, raw)
+    for position, (raw, kind) in enumerate(items):
+        yield _item(source, position, raw, kind)
 
 
-def _split(text: bytes) -> list[bytes] | None:
+def _split(text: bytes) -> list[Opened] | None:
     """The records of one JSON document, or None when it is not exactly one."""
     try:
         if text.lstrip().startswith(b"["):
-            return [bytes(raw) for raw in _LIST.decode(text)]
+            return [(bytes(raw), "") for raw in _LIST.decode(text)]
         opened = _opened(text)
-        return [text.strip()] if opened is None else [bytes(raw) for raw in opened]
+        return [(text.strip(), "")] if opened is None else opened
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
 
 
-def _opened(text: bytes) -> list[msgspec.Raw] | None:
+def _opened(text: bytes) -> list[Opened] | None:
     """The records inside an envelope; None when the object is itself the record. Raises what msgspec raises."""
     fields = _OBJECT.decode(text)
+    if lists := _LISTS & fields.keys():
+        if not fields.keys() - lists <= {"queryEndTime"}:
+            return None
+        return [(bytes(raw), name) for name in sorted(lists) for raw in _LIST.decode(fields[name])]
     name = next((n for n in ENVELOPES if n in fields), None)
-    if name is None or not (set(fields) - {name} <= _BESIDE):
+    if name is None or not (set(fields) - {name} <= _BESIDE | _BESIDE_OF.get(name, frozenset())):
         return None
     inner = bytes(fields[name]).lstrip()
     if name == "hits" and inner.startswith(b"{"):
         inner = bytes(_OBJECT.decode(inner).get("hits", msgspec.Raw(b"null"))).lstrip()
     if not inner.startswith(b"["):
         return None
-    items = _LIST.decode(inner)
-    return items if all(bytes(raw).lstrip().startswith(b"{") for raw in items) else None
+    items = [bytes(raw) for raw in _LIST.decode(inner)]
+    return [(raw, "") for raw in items] if all(raw.lstrip().startswith(b"{") for raw in items) else None
 
 
-def _item(source: Source, position: int, raw: bytes) -> Item:
+def _item(source: Source, position: int, raw: bytes, kind: str = "") -> Item:
     data, reason = parse(raw)
     if data is None:
         return source.unreadable(position, "record", reason, raw)
-    return source.record(_format(reason), position, "record", raw, data)
+    return source.record(_format(reason), position, "record", raw, {**data, "eventType": kind} if kind else data)
 
 
 def _format(note: str) -> str:

@@ -23,7 +23,11 @@ ENVELOPES = dict.fromkeys(
         "alerts",
         "hits",
         "Findings",
+        "findings",
         "detections",
+        "response",
+        "objects",
+        "logEvents",
     ]
 )
 _OPENING = re.compile(

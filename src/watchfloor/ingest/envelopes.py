@@ -1,0 +1,65 @@
+"""Envelopes: what shippers and exports put around a record. What later steps see is the record inside.
+
+An envelope goes only where the record inside says itself what it is; one that carries facts of its own stays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from watchfloor.ingest.readers.json import parse
+
+Data = dict[str, Any]
+
+# The key of the record -> what may stand beside it (None: anything, as long as one of the second set is there).
+_OBJECTS: dict[str, tuple[frozenset[str] | None, frozenset[str]]] = {
+    "_source": (None, frozenset({"_index", "_id"})),
+    "result": (frozenset({"preview", "offset", "lastrow"}), frozenset()),
+    "full_alert": (frozenset({"features", "metadata"}), frozenset()),
+    "alert": (frozenset({"incident"}), frozenset()),
+    "event": (None, frozenset({"expected_alert"})),
+}
+# What stands beside a record that is there as JSON text: Beats, Logstash, syslog, Splunk, container logs.
+_TEXTS: dict[str, frozenset[str]] = {
+    "message": frozenset({"@timestamp", "@version", "agent", "logStream", "program"}),
+    "_raw": frozenset({"_time", "sourcetype", "_indextime", "source"}),
+    "log": frozenset({"stream"}),
+}
+_CLOUDWATCH = frozenset({"id", "timestamp", "message", "ingestionTime", "extractedFields", "eventId"})
+# EventBridge's `detail` goes out of its envelope when it names its account itself.
+_OWN_ACCOUNT = frozenset({"accountId", "awsAccountId", "userIdentity", "recipientAccountId"})
+
+
+def unwrapped(data: Data) -> Data:
+    """The record inside envelopes: a search engine's hit, a queue's message, an alert or test case of a collection."""
+    for key, (beside, marks) in _OBJECTS.items():
+        inner = data.get(key)
+        if not isinstance(inner, dict) or not inner:
+            continue
+        others = data.keys() - {key}
+        if (marks & others) if beside is None else (others <= beside):
+            return unwrapped(inner)
+    if "detail-type" in data:
+        detail = data.get("detail")
+        if isinstance(detail, dict) and _OWN_ACCOUNT & detail.keys():
+            return detail
+    return _from_text(data)
+
+
+def _from_text(data: Data) -> Data:
+    for key, marks in _TEXTS.items():
+        found = data.get(key)
+        if found is not None and (marks & data.keys() or data.keys() <= _CLOUDWATCH) and (inner := _object(found)):
+            return unwrapped(inner)
+    # Elastic's integrations keep the record as it came; AKS puts Kubernetes' audit into a diagnostic log.
+    for key, name in (("event", "original"), ("properties", "log")):
+        holder = data.get(key)
+        if isinstance(holder, dict) and (inner := _object(holder.get(name))):
+            return unwrapped(inner)
+    return data
+
+
+def _object(found: Any) -> Data | None:
+    if not isinstance(found, str) or not found.lstrip().startswith("{"):
+        return None
+    return parse(found.encode("utf-8", "replace"))[0]
