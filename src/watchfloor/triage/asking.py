@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from watchfloor.core.attack import tactic
 from watchfloor.core.case import Case
 from watchfloor.core.context import Context
 from watchfloor.core.entity import Entity
@@ -16,7 +17,7 @@ from watchfloor.core.finding import Finding
 from watchfloor.core.noun import canonical
 from watchfloor.core.question import Asked, Question, Selector
 from watchfloor.triage.case_facts import case_digest
-from watchfloor.triage.tactics import stands_for_nobody, tactic
+from watchfloor.triage.principals import stands_for_nobody
 from watchfloor.triage.templates import (
     FROM_EVIDENCE,
     fill_query,

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from watchfloor.core.attack import STAGE, in_order, tactic
 from watchfloor.core.case import Case
 from watchfloor.core.evidence import Evidence, Lookup
 from watchfloor.core.finding import Finding, Severity
 from watchfloor.core.noun import canonical, digest_of
-from watchfloor.triage.tactics import STAGE, in_order, tactic
 
 COLLECTOR = "case"
 

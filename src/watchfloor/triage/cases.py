@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from watchfloor.core.attack import in_order
 from watchfloor.core.case import Case, Link
 from watchfloor.core.entity import Involvement, Role
 from watchfloor.core.finding import Finding
 from watchfloor.core.noun import short_id
 from watchfloor.triage.groups import Group, Row
-from watchfloor.triage.tactics import in_order
 from watchfloor.triage.ties import Tie
 
 # In a case, an entity keeps the most active part that it plays in any finding.

@@ -9,11 +9,12 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
+from watchfloor.core.attack import STAGE, tactic
 from watchfloor.core.context import Context
 from watchfloor.core.entity import Involvement, Role
 from watchfloor.core.event import Layer
 from watchfloor.core.finding import Finding, Severity
-from watchfloor.triage.tactics import STAGE, stands_for_nobody, tactic
+from watchfloor.triage.principals import stands_for_nobody
 
 # An address that repeats one detection against so many principals is the one that acts (scan, spray).
 _SPRAYED = 5

@@ -1,4 +1,4 @@
-"""ATT&CK's tactics in the order of an intrusion, and principals that stand for nobody in particular."""
+"""ATT&CK's tactics in the order of an intrusion."""
 
 from __future__ import annotations
 
@@ -26,33 +26,6 @@ _BY_ID = {uid.lower(): name for name, uid in TACTICS.items()}
 # Later releases of ATT&CK part defense-evasion in two; Sigma writes either.
 _OTHER_NAMES = {"stealth": "defense-evasion", "defense-impairment": "defense-evasion"}
 
-# Built-in principals under which everybody's software runs; sharing one says nothing.
-_NOBODY = frozenset(
-    {
-        "system",
-        "local service",
-        "network service",
-        "localservice",
-        "networkservice",
-        "anonymous logon",
-        "anonymous",
-        "root",
-        "nobody",
-        "nt authority",
-        "window manager",
-        "dwm-1",
-        "umfd-0",
-        "umfd-1",
-        "not registered",
-        # The same by number: Unix root, an audit login id that was never set, LocalSystem, Local and Network Service.
-        "0",
-        "4294967295",
-        "s-1-5-18",
-        "s-1-5-19",
-        "s-1-5-20",
-    }
-)
-
 
 def tactic(name: str) -> str:
     """A tactic in its one spelling: `TA0002`, `attack.execution` and `Execution` are `execution`."""
@@ -63,8 +36,3 @@ def tactic(name: str) -> str:
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Distinct tactics in kill-chain order; unknown ones come last, by name."""
     return tuple(sorted({tactic(n) for n in names}, key=lambda n: (STAGE.get(n, len(STAGE)), n)))
-
-
-def stands_for_nobody(user: str) -> bool:
-    """Whether a user is a built-in principal or a machine's own account."""
-    return user in _NOBODY or user.endswith("$")
