@@ -43,6 +43,9 @@ def unwrapped(data: Data) -> Data:
         detail = data.get("detail")
         if isinstance(detail, dict) and _OWN_ACCOUNT & detail.keys():
             return detail
+    if str(data.get("category")).startswith("AdvancedHunting-") and isinstance(row := data.get("properties"), dict):
+        # Defender's streaming API: a row as a query gives it, and its table.
+        return {**row, "category": data["category"], "tenantId": data.get("tenantId")}
     return _from_text(data)
 
 
