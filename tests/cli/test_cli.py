@@ -15,7 +15,6 @@ import typer.main
 
 from watchfloor.cli import app
 from watchfloor.cli.later import LATER
-from watchfloor.ledger.merkle import leaf_hash, verify_inclusion
 
 TRAIL = {
     "eventVersion": "1.08",
@@ -115,12 +114,17 @@ def test_a_kept_home_can_be_looked_at_replayed_exported_and_verified(records: Pa
     assert case["sentence"].split()[0] in shown.stdout
     assert "1 verdicts decided again" in run("case", "replay", "--home", home).stderr
     assert run("ledger", "verify", "--home", home).returncode == 0
-    proof = json.loads(run("ledger", "prove", "0", "--since", "1", "--home", home).stdout)
-    assert run("ledger", "export", tmp_path / "export", "--home", home).returncode == 0
-    leaf = leaf_hash((tmp_path / "export" / "entries.jsonl").read_bytes().splitlines()[0])
-    nodes = tuple(map(bytes.fromhex, proof["inclusion"]))
-    root = bytes.fromhex(proof["head"]["root"].removeprefix("sha256:"))
-    assert verify_inclusion(leaf, 0, proof["head"]["size"], nodes, root)
+    proof, export = tmp_path / "proof.json", tmp_path / "export"
+    size = len(run("ledger", "list", "--home", home).stdout.splitlines())
+    proven = run("ledger", "prove", "0", "--since", str(size), "--home", home)
+    proof.write_text(proven.stdout)
+    assert run("ledger", "export", export, "--home", home).returncode == 0
+    assert json.loads(proven.stdout)["entry"] == (export / "entries.jsonl").read_text().splitlines()[0]
+    key = proven.stderr.split()[-1]
+    assert run("ledger", "verify", proof, "--key", key, "--kept", export / "heads.jsonl").returncode == 0
+    proof.write_text(proven.stdout.replace("watchfloor", "somebody", 1))
+    forged = run("ledger", "verify", proof, "--key", key)
+    assert (forged.returncode, "do not lead from this entry" in forged.stdout) == (1, True)
     assert run("ledger", "verify", tmp_path / "export").returncode == 0
     entries = tmp_path / "export" / "entries.jsonl"
     entries.write_bytes(entries.read_bytes().replace(b"watchfloor", b"watchfl00r", 1))

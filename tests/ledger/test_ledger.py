@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -90,24 +92,41 @@ def test_a_head_is_signed_once_for_a_size(ledger: Ledger, tenant: str, drafts: l
     key.verify(base64.b64decode(head.signature), head.signed_bytes())
 
 
-def test_proofs_verify(ledger: Ledger, tenant: str, drafts: list[Draft]) -> None:
+def test_a_proof_holds_its_entry_and_the_heads(ledger: Ledger, tenant: str, drafts: list[Draft]) -> None:
     ledger.append_many(tenant, drafts[:3])
     first = ledger.head(tenant, 1)
     ledger.append_many(tenant, drafts)
-    second, entries = ledger.head(tenant, 2), whole(ledger, tenant)
-    old, new = (bytes.fromhex(h.root.removeprefix("sha256:")) for h in (first, second))
-    for entry in entries:
-        proof = ledger.prove_inclusion(tenant, entry.seq, second.size)
-        leaf = merkle.leaf_hash(entry.canonical())
-        assert merkle.verify_inclusion(leaf, entry.seq, second.size, proof, new)
-    proof = ledger.prove_consistency(tenant, first.size, second.size)
-    assert merkle.verify_consistency(first.size, second.size, old, new, proof)
-    for wrong in ((8, 8), (0, 9), (-1, 8)):
-        with pytest.raises(NotFoundError):
-            ledger.prove_inclusion(tenant, *wrong)
-    for wrong in ((0, 8), (3, 9), (5, 3)):
-        with pytest.raises(NotFoundError):
-            ledger.prove_consistency(tenant, *wrong)
+    for entry in whole(ledger, tenant):
+        for since in (0, 3, 8):
+            proof = json.loads(ledger.prove(tenant, entry.seq, 2, since))
+            assert proof["entry"] == entry.canonical().decode()
+            assert proof["head"] == ledger.head(tenant, 2).to_dict()
+            assert proof["since"] == {0: None, 3: first.to_dict(), 8: proof["head"]}[since]
+    for seq in (8, -1):
+        with pytest.raises(NotFoundError, match="8 entries"):
+            ledger.prove(tenant, seq, 2)
+    for since in (4, 9, -1):
+        with pytest.raises(NotFoundError, match="Name one of 3, 8"):
+            ledger.prove(tenant, 0, 2, since)
+
+
+def test_no_proof_is_given_where_the_record_was_changed(
+    ledger: Ledger, tenant: str, tmp_path: Path, drafts: list[Draft]
+) -> None:
+    """Somebody with the database in hand, past its triggers: what no signed head bears out is not given out."""
+    ledger.append_many(tenant, drafts)
+    ledger.prove(tenant, 1, 1)
+    with closing(sqlite3.connect(tmp_path / "home" / "watchfloor.db")) as other, other:
+        for (name,) in other.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            other.execute(f"DROP TRIGGER {name}")
+        other.execute("UPDATE entries SET body = CAST(replace(body, 'watchfloor', 'somebody') AS BLOB) WHERE seq = 3")
+    for seq in (1, 3):
+        with pytest.raises(WatchfloorError, match=f"no proof of entry {seq}: .* do not lead from this entry"):
+            ledger.prove(tenant, seq, 1)
+    with closing(sqlite3.connect(tmp_path / "home" / "watchfloor.db")) as other, other:
+        other.execute("DELETE FROM entries WHERE seq = 4")
+    with pytest.raises(WatchfloorError, match="5 entries were signed, 4 are there"):
+        ledger.prove(tenant, 1, 1)
 
 
 def test_an_append_commits_with_what_it_tells_of(tmp_path: Path, drafts: list[Draft]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchfloor.ledger import merkle
+from watchfloor.ledger import merkle, verifier
 
 
 def naive_root(leaves: list[bytes]) -> bytes:
@@ -72,43 +73,44 @@ def test_an_edge_of_the_wrong_length_is_refused() -> None:
         merkle.Edge.from_bytes(3, b"\0" * 32)
 
 
+def root_from(nodes: list[merkle.Node], leaf: bytes, index: int, size: int) -> bytes:
+    """What the verifier makes of the nodes and the leaf."""
+    tree = {(node.start, node.end): node.root for node in nodes} | {(index, index + 1): leaf}
+    return verifier._root(tree, 0, size)
+
+
 @given(st.integers(1, 70), st.data())
-def test_inclusion_proofs_hold_and_fit_nothing_else(size: int, data: st.DataObject) -> None:
+def test_the_nodes_around_a_leaf_make_up_both_trees_and_are_few(size: int, data: st.DataObject) -> None:
     leaves = leaves_of(size)
-    root = naive_root(leaves)
     index = data.draw(st.integers(0, size - 1))
-    proof = merkle.inclusion_proof(leaves, index)
-    assert merkle.verify_inclusion(leaves[index], index, size, proof, root)
-    assert not merkle.verify_inclusion(merkle.leaf_hash(b"x"), index, size, proof, root)
-    assert not merkle.verify_inclusion(leaves[index], index, size, proof, merkle.leaf_hash(b"x"))
-    assert not merkle.verify_inclusion(leaves[index], index, size, (*proof, root), root)
-    assert not merkle.verify_inclusion(leaves[index], size, size, proof, root)
-    if size > 1:
-        assert not merkle.verify_inclusion(leaves[index], (index + 1) % size, size, proof, root)
-        assert not merkle.verify_inclusion(leaves[index], index, size, proof[:-1], root)
+    first = data.draw(st.integers(0, size))
+    nodes = merkle.covering(leaves, index, first)
+    ends = [(0, 0), *sorted([(n.start, n.end) for n in nodes] + [(index, index + 1)]), (size, size)]
+    assert all(a[1] == b[0] for a, b in pairwise(ends))
+    assert root_from(nodes, leaves[index], index, size) == naive_root(leaves)
+    if first:
+        assert root_from(nodes, leaves[index], index, first) == naive_root(leaves[:first])
+    assert root_from(nodes, merkle.leaf_hash(b"x"), index, size) != naive_root(leaves)
+    assert len(nodes) <= 2 * size.bit_length()
 
 
-@given(st.integers(1, 70), st.data())
-def test_consistency_proofs_hold_and_fit_nothing_else(second: int, data: st.DataObject) -> None:
-    leaves = leaves_of(second)
-    first = data.draw(st.integers(1, second))
-    old, new = naive_root(leaves[:first]), naive_root(leaves)
-    proof = merkle.consistency_proof(leaves, first)
-    assert merkle.verify_consistency(first, second, old, new, proof)
-    assert not merkle.verify_consistency(first, second, merkle.leaf_hash(b"x"), new, proof)
-    assert not merkle.verify_consistency(first, second, old, merkle.leaf_hash(b"x"), proof)
-    assert not merkle.verify_consistency(first, second, old, new, (*proof, new))
-    if first < second:
-        assert not merkle.verify_consistency(first, second, old, new, proof[:-1])
+def test_the_audit_path_of_the_reference_implementation() -> None:
+    """Leaf 5 of its eight inputs: the path is leaf 4, the node over 6 and 7, and that over 0 to 3."""
+    leaves = [merkle.leaf_hash(bytes.fromhex(data)) for data in INPUTS]
+    assert [(n.start, n.end, n.root.hex()) for n in merkle.covering(leaves, 5)] == [
+        (0, 4, "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7"),
+        (4, 5, "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b"),
+        (6, 8, "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0"),
+    ]
 
 
 @pytest.mark.parametrize(("size", "index"), [(0, 0), (3, 3), (3, -1)])
 def test_no_proof_of_what_is_not_there(size: int, index: int) -> None:
     with pytest.raises(ValueError, match="not in a tree"):
-        merkle.inclusion_proof(leaves_of(size), index)
+        merkle.covering(leaves_of(size), index)
 
 
-@pytest.mark.parametrize("first", [0, 4])
-def test_no_consistency_proof_out_of_range(first: int) -> None:
-    with pytest.raises(ValueError, match="no consistency proof"):
-        merkle.consistency_proof(leaves_of(3), first)
+@pytest.mark.parametrize("first", [-1, 4])
+def test_no_beginning_that_is_longer_than_the_tree(first: int) -> None:
+    with pytest.raises(ValueError, match="does not begin"):
+        merkle.covering(leaves_of(3), 0, first)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -184,3 +185,89 @@ def test_hostile_lines_are_located_and_never_crash(
         assert found[0][:1] + found[0][2:3] == (name, 0), found
         file.write_bytes(good)
     assert problems(export, ledger.public_key) == []
+
+
+@pytest.fixture
+def proof(export: Path, ledger: Ledger, tenant: str, tmp_path: Path) -> Path:
+    """That entry 4 of 8 is in the log, which began with that of 3."""
+    file = tmp_path / "proof.json"
+    file.write_text(ledger.prove(tenant, 4, 9, 3))
+    return file
+
+
+def told(proof: Path, key: str, change: dict[str, Any], kept: Path | None = None) -> list[str]:
+    """What the verifier says of a proof in which something was changed."""
+    file = proof.with_name("changed")
+    file.write_text(json.dumps(json.loads(proof.read_text()) | change))
+    return [str(problem) for problem in verifier.verify_proof(file, key, kept).problems]
+
+
+def test_a_good_proof(proof: Path, export: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verifier.main([str(proof), "--key", ledger.public_key]) == 0
+    assert capsys.readouterr().out.startswith("OK: 1 entries, 2 signed heads, root sha256:")
+    assert verifier.main([str(proof)]) == 0
+    assert "Whoever made the export chose it" in capsys.readouterr().out
+    assert verifier.main([str(proof), "--key", ledger.public_key, "--kept", str(export / "heads.jsonl")]) == 0
+
+
+def test_a_proof_with_another_entry_node_or_head_does_not_hold(
+    proof: Path, export: Path, ledger: Ledger, tenant: str
+) -> None:
+    key, good = ledger.public_key, json.loads(proof.read_text())
+    assert told(proof, key, {}) == []
+    wrong = "its nodes do not lead from this entry to what was signed"
+    assert wrong in told(proof, key, {"entry": good["entry"].replace("watchfloor", "somebody")})[0]
+    others = (export / "entries.jsonl").read_text().splitlines()
+    for seq in (0, 3, 5, 7):
+        assert wrong in told(proof, key, {"entry": others[seq]})[0]
+    for at, (start, end, node) in enumerate(good["nodes"]):
+        nodes = [*good["nodes"][:at], [start, end, "0" * 64], *good["nodes"][at + 1 :]]
+        assert wrong in told(proof, key, {"nodes": nodes})[0]
+        assert wrong in told(proof, key, {"nodes": good["nodes"] + [[start, end + 1, node]]})[0]
+    for name in ("head", "since"):
+        for field, value in (("size", 5), ("root", "sha256:" + "0" * 64), ("time", 3), ("tenant", "other")):
+            assert "a forged head" in told(proof, key, {name: good[name] | {field: value}})[0]
+    assert told(proof, key, {"since": None}) == []
+    assert wrong in told(proof, key, {"head": good["since"], "since": None})[0]
+
+
+def test_an_entry_beside_the_tree_proves_nothing(proof: Path, ledger: Ledger) -> None:
+    """The forger has the true root, and hangs an entry of their own where no node of the true tree is."""
+    good = json.loads(proof.read_text())
+    root = good["head"]["root"].removeprefix("sha256:")
+    for seq, nodes in (
+        (8, [[0, 8, root], [9, 8, root]]),
+        (8, [[0, 8, root]]),
+        (-1, [[0, 8, root], [0, -1, root]]),
+        (3, [[0, 8, root]]),
+        (0, [[0, 8, root], [1, 8, root]]),
+    ):
+        entry = json.dumps(json.loads(good["entry"]) | {"seq": seq, "actor": "mallory"})
+        assert told(proof, ledger.public_key, {"entry": entry, "nodes": nodes, "since": None}) != [], (seq, nodes)
+
+
+def test_a_proof_begins_from_a_head_that_was_kept(proof: Path, export: Path, ledger: Ledger) -> None:
+    kept = proof.with_name("kept.jsonl")
+    lines = (export / "heads.jsonl").read_bytes().splitlines()
+    kept.write_bytes(lines[0])
+    assert told(proof, ledger.public_key, {}, kept) == []
+    assert "none of these heads" in told(proof, ledger.public_key, {"since": None}, kept)[0]
+    kept.write_bytes(lines[1])
+    assert "none of these heads" in told(proof, ledger.public_key, {}, kept)[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"entry": None}, {"entry": "[" * 100_000}, {"entry": "{}"}, {"nodes": [[0, 1]]}, {"nodes": [["a", 1, "00"]]},
+     {"nodes": [[0, 1, "zz"]]}, {"nodes": None}, {"head": None}, {"head": "x"}, {"head": []}, {"nodes": []}],
+)  # fmt: skip
+def test_hostile_proofs_fail_and_never_crash(
+    proof: Path, ledger: Ledger, change: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = proof.with_name("hostile")
+    file.write_text(json.dumps(json.loads(proof.read_text()) | change))
+    assert verifier.main([str(file), "--key", ledger.public_key]) in (1, 2)
+    assert verifier.main([str(file)]) in (1, 2)
+    file.write_bytes(b"\xff")
+    assert verifier.main([str(file)]) == 2
+    assert "could not check" in capsys.readouterr().err

@@ -11,28 +11,32 @@ from watchfloor.cli.options import DEFAULT_HOME, HomeDir
 from watchfloor.cli.output import out, say
 from watchfloor.core.errors import WatchfloorError
 
-app = typer.Typer(help="The ledger: verify, export, list.", no_args_is_help=True)
+app = typer.Typer(help="The ledger: list, verify, prove, export.", no_args_is_help=True)
 
 
 @app.command()
 def verify(
-    export: Annotated[
+    path: Annotated[
         Path | None,
-        typer.Argument(exists=True, file_okay=False, help="An export's folder; by default the home's own ledger."),
+        typer.Argument(exists=True, help="An export's folder or a proof's file; by default the home's own ledger."),
     ] = None,
     key: Annotated[
         str, typer.Option(help="The public key (base64) that you trust, from another source than the export.")
     ] = "",
+    kept: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A heads.jsonl that you kept from before.")
+    ] = None,
     home: HomeDir = DEFAULT_HOME,
 ) -> None:
-    """Check every entry, the chain, and every signed tree head. Fails at the first byte that is not as it was.
+    """Check every entry, the chain, and every signed tree head; or one proof. Names what is not as it was.
 
     Example: `watchfloor ledger verify export/ --key BASE64`
     """
     from watchfloor.ledger import verifier
 
-    if export is not None:
-        code = verifier.main([str(export), *(["--key", key] if key else [])])
+    more = [*(["--key", key] if key else []), *(["--kept", str(kept)] if kept else [])]
+    if path is not None:
+        code = verifier.main([str(path), *more])
     else:
         import tempfile
 
@@ -40,7 +44,9 @@ def verify(
 
         with tempfile.TemporaryDirectory() as folder, Watchfloor.open(home) as product:
             product.desk.export_ledger(Path(folder) / "export")
-            code = verifier.main([str(Path(folder) / "export"), "--key", key or product.parts.ledger_key.public])
+            code = verifier.main([str(Path(folder) / "export"), "--key", product.parts.ledger_key.public, *more])
+    if code == 2:
+        raise WatchfloorError("the record could not be checked", do="The line above says why")
     if code:
         raise WatchfloorError("the record is not as it was written", do="The lines above say where")
 
@@ -61,18 +67,23 @@ def export(folder: Annotated[Path, typer.Argument(help="A new folder.")], home: 
 
 @app.command()
 def prove(
-    seq: Annotated[int, typer.Argument(min=0, help="The entry's number.")],
-    since: Annotated[int, typer.Option(min=0, help="Also prove that the log of so many entries is its beginning.")] = 0,
+    seq: Annotated[int, typer.Argument(min=0, help="The entry's number, as `ledger list` prints it.")],
+    since: Annotated[
+        int, typer.Option(min=0, help="Also prove that the log of so many entries, once signed, is its beginning.")
+    ] = 0,
     home: HomeDir = DEFAULT_HOME,
 ) -> None:
-    """Prove, by hashes alone, that one entry is in the signed log (RFC 6962), without showing the others.
+    """Prove that one entry is in the signed log (RFC 6962), without showing the others. Checked before it is printed.
 
-    Example: `watchfloor ledger prove 12`
+    Example: `watchfloor ledger prove 12 > proof.json`, and `watchfloor ledger verify proof.json --key BASE64` checks it
     """
     from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
-        out.print_json(data=product.desk.prove(seq, since))
+        proof = product.desk.prove(seq, since)
+        key = product.parts.ledger_key.public
+    out.print(proof, end="", markup=False)
+    say(f"the proof holds; check it with: verify.py PROOF --key {key}")
 
 
 @app.command("list")

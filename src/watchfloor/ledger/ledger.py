@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -31,6 +32,7 @@ heads.jsonl     signed tree heads. `root` is the Merkle tree hash (RFC 6962, sec
 leaves.txt      the RFC 6962 leaf hash of each line, to find the very place of damage.
 public_key.txt  the key that signed the heads. Do not trust this copy: get it from the owner by another way.
 verify.py       the verifier. It needs Python 3.11 or later and nothing else; read it, it is short.
+                It checks single proofs (`watchfloor ledger prove`), too: name the proof's file instead of the folder.
 
     python verify.py . --key THE-KEY-THAT-THE-OWNER-GAVE-YOU
 
@@ -92,9 +94,10 @@ class Ledger:
         with self._database.read() as connection:
             return self._edge(connection, tenant)[0].size
 
-    def of_subject(self, tenant: str, subject: str) -> list[Entry]:
-        """Everything about one thing (a case's uid), in order."""
-        return self._find(tenant, entries.c.seq, entries.c.subject == subject)
+    def of_subject(self, tenant: str, subject: str, *, newest: int | None = None) -> list[Entry]:
+        """Everything about one thing (a case's uid), in order; or its `newest` so many, the newest first."""
+        order = entries.c.seq if newest is None else entries.c.seq.desc()
+        return self._find(tenant, order, entries.c.subject == subject, limit=newest)
 
     def latest(self, tenant: str, limit: int = 100) -> list[Entry]:
         """The newest entries, newest first."""
@@ -119,19 +122,38 @@ class Ledger:
             connection.execute(heads.insert().values(tenant=tenant, size=head.size, body=head.canonical()))
         return head
 
-    def prove_inclusion(self, tenant: str, seq: int, size: int) -> merkle.Path:
-        """The proof that entry `seq` is in the tree of the first `size` entries. Raises NotFoundError."""
-        leaves = self._leaves(tenant, size)
-        if not 0 <= seq < size:
-            raise NotFoundError(f"entry {seq} is not among the first {size} entries of the ledger")
-        return merkle.inclusion_proof(leaves, seq)
+    def prove(self, tenant: str, seq: int, time: int, since: int = 0) -> str:
+        """The proof that entry `seq` is in the signed log, as JSON; checked by the stand-alone verifier.
 
-    def prove_consistency(self, tenant: str, first: int, second: int) -> merkle.Path:
-        """The proof that the log of `second` entries begins with that of `first`. Raises NotFoundError."""
-        leaves = self._leaves(tenant, second)
-        if not 0 < first <= second:
-            raise NotFoundError(f"there is no consistency proof from {first} to {second} entries")
-        return merkle.consistency_proof(leaves, first)
+        `entry` is the entry's line, `head` the newest signed head (signed now, at `time`, if need be), `nodes` the tree
+        without that entry, each `[from, to, hash in hex]`. With `since`, a number of entries that a head was signed
+        over, the same nodes prove that the log of then is the beginning of that of now. Raises NotFoundError, and
+        WatchfloorError when the entries that are there do not bear it out.
+        """
+        head = self.head(tenant, time)
+        if not 0 <= seq < head.size:
+            raise NotFoundError(f"the ledger has {head.size} entries, numbered from 0: there is no entry {seq}")
+        older = self._signed_before(tenant, since) if since else None
+        lines = self._lines(tenant, head.size)
+        if len(lines) < head.size:
+            raise WatchfloorError(f"{head.size} entries were signed, {len(lines)} are there", do="Restore a backup")
+        proof = {
+            "entry": lines[seq].decode(),
+            "nodes": [
+                [node.start, node.end, node.root.hex()]
+                for node in merkle.covering([merkle.leaf_hash(line) for line in lines], seq, since)
+            ],
+            "head": head.to_dict(),
+            "since": older.to_dict() if older else None,
+        }
+        text = json.dumps(proof, indent=2, ensure_ascii=False) + "\n"
+        with tempfile.TemporaryDirectory() as scratch:
+            file = Path(scratch) / "proof"
+            file.write_text(text, "utf-8")
+            problems = verifier.verify_proof(file, self.public_key).problems
+        if problems:
+            raise WatchfloorError(f"no proof of entry {seq}: {problems[0].what}", do="Run: watchfloor ledger verify")
+        return text
 
     def export(self, tenant: str, folder: Path) -> Path:
         """Write everything an auditor needs into a new folder, whole or not at all. Gives the folder.
@@ -178,14 +200,20 @@ class Ledger:
         with self._database.read() as connection:
             return [Entry.from_json(body) for body in connection.scalars(query.order_by(order).limit(limit))]
 
-    def _leaves(self, tenant: str, size: int) -> list[bytes]:
+    def _lines(self, tenant: str, size: int) -> list[bytes]:
         query = sa.select(entries.c.body).where(entries.c.tenant == checked(tenant), entries.c.seq < size)
         with self._database.read() as connection:
-            lines = connection.scalars(query.order_by(entries.c.seq))
-            leaves = [merkle.leaf_hash(line) for line in lines]
-        if len(leaves) < size:
-            raise NotFoundError(f"the ledger has {len(leaves)} entries, not {size}")
-        return leaves
+            return list(connection.scalars(query.order_by(entries.c.seq)))
+
+    def _signed_before(self, tenant: str, size: int) -> TreeHead:
+        mine = sa.select(heads).where(heads.c.tenant == tenant).order_by(heads.c.size)
+        with self._database.read() as connection:
+            signed = {row.size: row.body for row in connection.execute(mine)}
+        if size not in signed:
+            raise NotFoundError(
+                f"no tree head was signed over {size} entries", do=f"Name one of {', '.join(map(str, signed))}"
+            )
+        return TreeHead.from_json(signed[size])
 
     @staticmethod
     def _edge(connection: sa.Connection, tenant: str) -> tuple[merkle.Edge, str]:

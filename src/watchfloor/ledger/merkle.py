@@ -1,4 +1,4 @@
-"""Merkle trees of RFC 6962, section 2.1: roots, inclusion and consistency proofs and how to verify them. Pure.
+"""Merkle trees of RFC 6962, section 2.1: roots, and the nodes that prove an entry and a beginning. Pure.
 
 A leaf is hashed with a 0x00 before it, an inner node with a 0x01, so that neither can be taken for the other.
 """
@@ -6,13 +6,11 @@ A leaf is hashed with a 0x00 before it, an inner node with a 0x01, so that neith
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 HASH_SIZE = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
-
-Path = tuple[bytes, ...]
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -23,6 +21,14 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+class Node(NamedTuple):
+    """The root over the leaves from `start` to before `end`."""
+
+    start: int
+    end: int
+    root: bytes
+
+
 class Edge(NamedTuple):
     """The right edge of a tree: the roots of its full subtrees, largest first, one a bit of `size`.
 
@@ -30,7 +36,7 @@ class Edge(NamedTuple):
     """
 
     size: int = 0
-    roots: Path = ()
+    roots: tuple[bytes, ...] = ()
 
     def append(self, leaf: bytes) -> Edge:
         """The edge with one more leaf hash."""
@@ -70,74 +76,28 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
     return edge.root()
 
 
-def inclusion_proof(leaves: Sequence[bytes], index: int) -> Path:
-    """The audit path of leaf `index` in the tree over these leaf hashes. Raises ValueError out of range."""
+def covering(leaves: Sequence[bytes], index: int, first: int = 0) -> list[Node]:
+    """The largest nodes that with leaf `index` make up the tree over these leaf hashes, and over the first `first`.
+
+    They are those of the audit path (RFC 6962, section 2.1.1) and of the consistency proof from `first` (2.1.2), each
+    with its place, from left to right. Raises ValueError where there is no such leaf or no such beginning.
+    """
     if not 0 <= index < len(leaves):
         raise ValueError(f"leaf {index} is not in a tree of {len(leaves)}")
-    if len(leaves) == 1:
-        return ()
-    split = _split(len(leaves))
-    if index < split:
-        return (*inclusion_proof(leaves[:split], index), root_of(leaves[split:]))
-    return (*inclusion_proof(leaves[split:], index - split), root_of(leaves[:split]))
+    if not 0 <= first <= len(leaves):
+        raise ValueError(f"a tree of {len(leaves)} does not begin with one of {first}")
+    return list(_covering(leaves, 0, len(leaves), index, first))
 
 
-def consistency_proof(leaves: Sequence[bytes], first: int) -> Path:
-    """The proof that the tree over the first `first` leaves is a prefix of the tree over all of them."""
-    if not 0 < first <= len(leaves):
-        raise ValueError(f"no consistency proof from {first} to {len(leaves)} leaves")
-    return _subproof(leaves, first, whole=True)
-
-
-def _subproof(leaves: Sequence[bytes], first: int, *, whole: bool) -> Path:
-    if first == len(leaves):
-        return () if whole else (root_of(leaves),)
-    split = _split(len(leaves))
-    if first <= split:
-        return (*_subproof(leaves[:split], first, whole=whole), root_of(leaves[split:]))
-    return (*_subproof(leaves[split:], first - split, whole=False), root_of(leaves[:split]))
-
-
-def verify_inclusion(leaf: bytes, index: int, size: int, proof: Path, root: bytes) -> bool:
-    """Whether a proof shows that `leaf` is leaf `index` of the tree of `size` leaves with this root."""
-    if not 0 <= index < size:
-        return False
-    at, last, value = index, size - 1, leaf
-    for sibling in proof:
-        if last == 0:
-            return False
-        if at & 1 or at == last:
-            value = node_hash(sibling, value)
-            while not at & 1 and at:
-                at, last = at >> 1, last >> 1
-        else:
-            value = node_hash(value, sibling)
-        at, last = at >> 1, last >> 1
-    return last == 0 and value == root
-
-
-def verify_consistency(first: int, second: int, first_root: bytes, second_root: bytes, proof: Path) -> bool:
-    """Whether a proof shows that the tree of `second` leaves begins with that of `first` (RFC 9162)."""
-    if first == second:
-        return not proof and first_root == second_root
-    if not 0 < first < second or not proof:
-        return False
-    path = (first_root, *proof) if first & (first - 1) == 0 else proof
-    at, last = first - 1, second - 1
-    while at & 1:
-        at, last = at >> 1, last >> 1
-    old = new = path[0]
-    for sibling in path[1:]:
-        if last == 0:
-            return False
-        if at & 1 or at == last:
-            old, new = node_hash(sibling, old), node_hash(sibling, new)
-            while not at & 1 and at:
-                at, last = at >> 1, last >> 1
-        else:
-            new = node_hash(new, sibling)
-        at, last = at >> 1, last >> 1
-    return last == 0 and old == first_root and new == second_root
+def _covering(leaves: Sequence[bytes], start: int, end: int, index: int, first: int) -> Iterator[Node]:
+    if start == index and end == index + 1:
+        return
+    if start <= index < end or start < first < end:
+        split = start + _split(end - start)
+        yield from _covering(leaves, start, split, index, first)
+        yield from _covering(leaves, split, end, index, first)
+    else:
+        yield Node(start, end, root_of(leaves[start:end]))
 
 
 def _split(size: int) -> int:

@@ -1,15 +1,13 @@
-"""Verify an exported ledger. Stands alone: it needs Python's standard library and nothing of the product.
+"""Verify an exported ledger, or a proof. Stands alone: needs Python's standard library, nothing of the product.
 
-    python verify.py FOLDER --key BASE64 [--kept HEADS.jsonl]
+    python verify.py FOLDER-OR-PROOF --key BASE64 [--kept HEADS.jsonl]
 
-FOLDER holds entries.jsonl (one entry a line), heads.jsonl (signed Merkle tree heads, RFC 6962), leaves.txt
-(the hash of each entry, to find the place of damage) and public_key.txt. `--key` is the owner's public key as
-you had it by another way: the one in the export proves nothing about who signed. `--kept` are heads that you
-kept from an earlier export: with them a log that was cut back or rewritten since then is found, too.
+A folder holds entries.jsonl (one entry a line), heads.jsonl (signed Merkle tree heads, RFC 6962), leaves.txt (the hash
+of each entry, to find the place of damage) and public_key.txt; a proof is the file that `ledger prove` wrote. `--key`
+is the owner's public key as you had it by another way: the one in the export proves nothing about who signed. `--kept`
+are heads that you kept from before: with them a log that was cut back or rewritten since then is found, too.
 Exit code 0: all is well; 1: something is not; 2: it could not be checked.
 """
-
-from __future__ import annotations
 
 import argparse
 import base64
@@ -18,7 +16,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,12 +39,11 @@ class Problem(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The outcome. `pinned` tells whether the key came from outside the export."""
+    """The outcome: how many entries and signed heads were checked, the newest root, what is wrong."""
 
     entries: int
     heads: int
     root: str
-    pinned: bool
     problems: tuple[Problem, ...]
 
 
@@ -57,27 +54,47 @@ class _Line(NamedTuple):
 
 
 def verify(folder: Path, key: str | None = None, kept: Path | None = None) -> Report:
-    """Check an export. Raises OSError when a file cannot be read and ValueError when the key is not one."""
+    """Check an export. Raises OSError when a file cannot be read and ValueError when the key is not base64."""
     used = key or (folder / "public_key.txt").read_text("ascii").strip()
-    if len(base64.b64decode(used, validate=True)) != 32:
-        raise ValueError("an Ed25519 public key is 32 bytes in base64")
     problems: list[Problem] = []
-    heads = [head for path in (folder / "heads.jsonl", kept) if path for head in _heads(path, used, problems)]
-    if not heads:
-        problems.append(Problem("heads.jsonl", None, None, "no valid signed head: the entries are not proven"))
+    files = [path for path in (folder / "heads.jsonl", kept) if path]
+    heads = [head for file in files for head in _heads(file.name, file.read_bytes(), used, problems)]
     lines, leaves = list(_entries(folder / "entries.jsonl")), _leaves(folder / "leaves.txt")
     hashes = [line.leaf for line in lines]
-    proven = _proven(hashes, heads)
     differs = next((i for i, (a, b) in enumerate(zip_longest(hashes, leaves)) if a != b), None)
-    if proven or not _proven(leaves, heads):
-        problems += [Problem("entries.jsonl", i, x.offset, x.note) for i, x in enumerate(lines) if x.note]
-        problems += [] if proven else _by_heads(hashes, heads)
+    unproven = list(_by_heads(hashes, heads))
+    if not unproven or any(_by_heads(leaves, heads)):
+        problems += [Problem("entries.jsonl", i, x.offset, x.note) for i, x in enumerate(lines) if x.note] + unproven
         if differs is not None:
             problems.append(Problem("leaves.txt", differs, differs * 65, "not the hash of that entry"))
     else:
         problems += _by_leaves(folder / "entries.jsonl", lines, leaves, differs or 0)
-    root = max(heads)[1] if proven else _roots(hashes, {len(hashes)})[len(hashes)]
-    return Report(len(lines), len(heads), "sha256:" + root.hex(), key is not None, tuple(problems))
+    root = _root(_tree(hashes), 0, len(hashes))
+    return Report(len(lines), len(heads), "sha256:" + root.hex(), tuple(problems))
+
+
+def verify_proof(file: Path, key: str | None = None, kept: Path | None = None) -> Report:
+    """Check what `ledger prove` wrote: an entry, and nodes that with it make up the trees of `head` and of `since`.
+
+    Nodes that meet end to end make up both trees only when one log begins with the other. Raises as `verify` does.
+    """
+    problems: list[Problem] = []
+    try:
+        proof = json.loads(file.read_bytes())
+        line, seq, used = proof["entry"].encode(), json.loads(proof["entry"])["seq"], key or proof["head"]["public_key"]
+        signed = b"\n".join(_canonical(proof[name]) for name in ("head", "since") if proof[name])
+        heads = list(_heads(file.name, signed, used, problems))
+        size, root = heads[0] if heads else (0, b"")
+        tree = {(at, to): bytes.fromhex(node) for at, to, node in proof["nodes"]}
+        tree[seq, seq + 1] = hashlib.sha256(b"\x00" + line).digest()
+        whole = all(a[0] <= a[1] == b[0] for a, b in pairwise([(0, 0), *sorted(tree), (size, size)]))
+        if not whole or any(_root(tree, 0, size) != root for size, root in heads):
+            problems.append(Problem(file.name, seq, None, "its nodes do not lead from this entry to what was signed"))
+    except (LookupError, TypeError, AttributeError, RecursionError):
+        raise ValueError(f"{file} is no whole proof") from None
+    if kept and not set(heads[-1:]) & set(_heads(kept.name, kept.read_bytes(), used, problems)):
+        problems.append(Problem(kept.name, None, None, "none of these heads is that from which the proof begins"))
+    return Report(1, len(heads), "sha256:" + root.hex(), tuple(problems))
 
 
 def _entries(path: Path) -> Iterator[_Line]:
@@ -102,10 +119,12 @@ def _entries(path: Path) -> Iterator[_Line]:
             previous, offset = "sha256:" + hashlib.sha256(line).hexdigest(), offset + len(raw)
 
 
-def _heads(path: Path, key: str, problems: list[Problem]) -> Iterator[tuple[int, bytes]]:
+def _heads(name: str, data: bytes, key: str, problems: list[Problem]) -> Iterator[tuple[int, bytes]]:
     """Size and root of the heads that the key signed; the others become problems."""
+    if len(base64.b64decode(key, validate=True)) != 32:
+        raise ValueError("an Ed25519 public key is 32 bytes in base64")
     offset = 0
-    for raw in path.read_bytes().removesuffix(b"\n").split(b"\n"):
+    for raw in data.removesuffix(b"\n").split(b"\n"):
         head = _parsed(raw, HEAD_FIELDS)
         if head is None or _canonical(head) != raw or not isinstance(head["size"], int):
             what = "not a tree head (canonical JSON with its fields)"
@@ -116,7 +135,7 @@ def _heads(path: Path, key: str, problems: list[Problem]) -> Iterator[tuple[int,
         else:
             what = ""
             yield head["size"], bytes.fromhex(str(head["root"]).removeprefix("sha256:"))
-        problems += [Problem(path.name, None, offset, what)] if what else []
+        problems += [Problem(name, None, offset, what)] if what else []
         offset += len(raw) + 1
 
 
@@ -140,32 +159,33 @@ def _leaves(path: Path) -> list[bytes]:
 
 def _by_heads(hashes: Sequence[bytes], heads: Sequence[tuple[int, bytes]]) -> Iterator[Problem]:
     """What signed heads alone can say: how far the entries are proven, and that what follows is not right."""
-    roots = _roots(hashes, {size for size, _ in heads})
-    proven = max((size for size, root in heads if roots.get(size) == root), default=0)
-    for size in sorted({size for size, root in heads if roots.get(size) != root}):
-        what = f"cut off: {size} entries were signed, {len(hashes)} are here"
-        if size <= len(hashes):
-            what = f"the first {size} entries are not those that were signed; the first {proven} are"
-        yield Problem("entries.jsonl", proven, None, what)
-    if len(hashes) > (signed := max((size for size, _ in heads), default=0)):
-        yield Problem("entries.jsonl", signed, None, f"{len(hashes) - signed} entries that no head signed")
+    tree, last = _tree(hashes), len(hashes)
+    holds = {head: 0 <= head[0] <= last and _root(tree, 0, head[0]) == head[1] for head in heads}
+    proven = max((size for (size, _), held in holds.items() if held), default=0)
+    for size in sorted({size for (size, _), held in holds.items() if not held}):
+        cut = f"cut off: {size} entries were signed, {last} are here"
+        other = f"the first {size} entries are not those that were signed; the first {proven} are"
+        yield Problem("entries.jsonl", proven, None, cut if size > last else other)
+    if not heads:
+        yield Problem("heads.jsonl", None, None, "no valid signed head: the entries are not proven")
+    elif last > (signed := max(heads)[0]):
+        yield Problem("entries.jsonl", signed, None, f"{last - signed} entries that no head signed")
 
 
 def _by_leaves(path: Path, lines: Sequence[_Line], leaves: Sequence[bytes], start: int) -> Iterator[Problem]:
     """The exact places: the heads prove the leaves, so each line is compared to what it was."""
     hashes = [line.leaf for line in lines]
     number, here = {leaf: seq for seq, leaf in enumerate(leaves)}, set(hashes)
-    matcher = SequenceMatcher(None, hashes[start:], leaves[start:], autojunk=False)
-    for tag, *places in matcher.get_opcodes():
+    for tag, *places in SequenceMatcher(None, hashes[start:], leaves[start:], autojunk=False).get_opcodes():
         at, to, first, last = (place + start for place in places)
         for i in range(at, at if tag == "equal" else to):
             seq, line = min(first + i - at, last), lines[i]
             if line.leaf not in number and seq < last:
                 yield _changed(path, line, seq, leaves[seq])
-                continue
-            moved = f"entry {number.get(line.leaf)} stands here: moved, swapped or copied"
-            what = moved if line.leaf in number else "an entry that was never signed: inserted"
-            yield Problem(path.name, i, line.offset, what)
+            else:
+                moved = f"entry {number.get(line.leaf)} stands here: moved, swapped or copied"
+                what = moved if line.leaf in number else "an entry that was never signed: inserted"
+                yield Problem(path.name, i, line.offset, what)
         offset = lines[to].offset if to < len(lines) else path.stat().st_size
         for seq in range(min(first + to - at, last), last):
             what = "moved or swapped" if leaves[seq] in here else "missing: dropped or cut off"
@@ -177,39 +197,26 @@ def _changed(path: Path, line: _Line, seq: int, leaf: bytes) -> Problem:
     with path.open("rb") as file:
         file.seek(line.offset)
         raw = file.readline().removesuffix(b"\n")
-    flips = sorted(range(1, 256), key=int.bit_count)
-    for some in (flips[:8], flips[8:]) if len(raw) <= 4096 else ():
+    for flip in sorted(range(1, 256), key=int.bit_count) if len(raw) <= 4096 else ():
         for at, byte in enumerate(raw):
-            for was in (bytes([byte ^ flip]) for flip in some):
-                if hashlib.sha256(b"\x00" + raw[:at] + was + raw[at + 1 :]).digest() == leaf:
-                    what = f"one byte is changed: {was!r} was signed, {bytes([byte])!r} is here"
-                    return Problem(path.name, seq, line.offset + at, what)
+            was = bytes([byte ^ flip])
+            if hashlib.sha256(b"\x00" + raw[:at] + was + raw[at + 1 :]).digest() == leaf:
+                what = f"one byte is changed: {was!r} was signed, {bytes([byte])!r} is here"
+                return Problem(path.name, seq, line.offset + at, what)
     return Problem(path.name, seq, line.offset, f"not what was signed; {line.note}".rstrip("; "))
 
 
-def _roots(leaves: Sequence[bytes], sizes: set[int]) -> dict[int, bytes]:
-    """The RFC 6962 roots of the first so many leaf hashes, for each of the sizes that is reached."""
-    roots: dict[int, bytes] = {}
-    edge: list[bytes] = []  # the roots of full subtrees, largest first
-    for size in range(len(leaves) + 1):
-        if size in sizes:
-            root = edge[-1] if edge else hashlib.sha256(b"").digest()
-            for left in reversed(edge[:-1]):
-                root = hashlib.sha256(b"\x01" + left + root).digest()
-            roots[size] = root
-        edge += leaves[size : size + 1]
-        below = size
-        while below & 1 and size < len(leaves):
-            right = edge.pop()
-            edge[-1] = hashlib.sha256(b"\x01" + edge[-1] + right).digest()
-            below >>= 1
-    return roots
+def _tree(leaves: Sequence[bytes]) -> dict[tuple[int, int], bytes]:
+    """The nodes of a Merkle tree by the entries, from and to, that they stand for: at first its leaves."""
+    return {(0, 0): hashlib.sha256(b"").digest()} | {(seq, seq + 1): leaf for seq, leaf in enumerate(leaves)}
 
 
-def _proven(leaves: Sequence[bytes], heads: Sequence[tuple[int, bytes]]) -> bool:
-    """Whether the heads prove these leaf hashes, all of them."""
-    roots = _roots(leaves, {size for size, _ in heads})
-    return len(leaves) in roots and all(roots.get(size) == root for size, root in heads)
+def _root(tree: dict[tuple[int, int], bytes], start: int, end: int) -> bytes:
+    """The root over some entries (RFC 6962, section 2.1). Raises KeyError where nodes are missing."""
+    if (start, end) not in tree and end - start > 1:
+        split = start + (1 << (end - start - 1).bit_length() - 1)
+        tree[start, end] = hashlib.sha256(b"\x01" + _root(tree, start, split) + _root(tree, split, end)).digest()
+    return tree[start, end]
 
 
 def _parsed(line: bytes, fields: set[str]) -> dict[str, Any] | None:
@@ -248,8 +255,7 @@ def _point(encoded: bytes) -> _Point | None:
     sign, y = number >> 255, number & ((1 << 255) - 1)
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     x = pow(square, (P + 3) // 8, P)
-    if (x * x - square) % P:
-        x = x * pow(2, (P - 1) // 4, P) % P
+    x = x * pow(2, (P - 1) // 4, P) % P if (x * x - square) % P else x
     if len(encoded) != 32 or y >= P or (x * x - square) % P or (x == 0 and sign):
         return None
     x = P - x if x & 1 != sign else x
@@ -264,27 +270,25 @@ def _add(one: _Point, two: _Point) -> _Point:
 
 
 def _times(number: int, point: _Point) -> _Point:
-    if number == 0:
-        return 0, 1, 1, 0
-    rest = _times(number >> 1, _add(point, point))
+    rest = _times(number >> 1, _add(point, point)) if number else (0, 1, 1, 0)
     return _add(rest, point) if number & 1 else rest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; gives the exit code."""
     parser = argparse.ArgumentParser(prog="verify.py", description="Verify an exported Watchfloor ledger.")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("path", type=Path, help="the export's folder, or the file that `ledger prove` wrote")
     parser.add_argument("--key", help="the owner's public key, base64, as you had it by another way")
     parser.add_argument("--kept", type=Path, help="a heads.jsonl that you kept from an earlier export")
     given = parser.parse_args(arguments)
     try:
-        report = verify(given.folder, given.key, given.kept)
+        report = (verify_proof if given.path.is_file() else verify)(given.path, given.key, given.kept)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"could not check: {error}\n")
         return 2
     found = [str(problem) for problem in report.problems[:SHOWN]]
     state = f"{len(report.problems)} problems ({len(found)} shown)" if report.problems else "OK"
-    if not report.pinned:
+    if not given.key:
         found.append("NOTE: only the export's own key was used. Whoever made the export chose it: pass --key")
     found.append(f"{state}: {report.entries} entries, {report.heads} signed heads, root {report.root}")
     sys.stdout.write("\n".join(found) + "\n")
