@@ -43,10 +43,13 @@ def portable(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not -_LARGEST <= value < _LARGEST else value
 
 
-def short_id(prefix: str, *parts: str) -> str:
-    """A readable id that is a function of its parts: `prefix-` and 16 hex digits."""
+def short_id(prefix: str, *parts: str, digits: int = 16) -> str:
+    """A readable id that is a function of its parts: `prefix-` and hex digits.
+
+    32 digits where others may choose the parts: nobody can make two of them alike.
+    """
     joined = "\x1f".join(parts).encode("utf-8", "surrogatepass")
-    return f"{prefix}-{hashlib.sha256(joined).hexdigest()[:16]}"
+    return f"{prefix}-{hashlib.sha256(joined).hexdigest()[:digits]}"
 
 
 class Noun(BaseModel):

@@ -16,6 +16,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     `source` is where it came from (a path or URL; members of archives as `outer.zip!inner.json`), `position` its
     0-based index in `unit`s, `format` the reader that read it, `raw` its very bytes, `data` the parsed form.
+    A live record was handed in by a sender who may send it again: its position says nothing of which one it is.
     A msgspec struct, not a pydantic one: it is made for every record.
     """
 
@@ -26,10 +27,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     raw: bytes
     data: dict[str, Any]
+    live: bool = False
 
     @property
     def uid(self) -> str:
-        """The same record at the same place has the same id, so that ingesting twice counts once."""
+        """The same record at the same place has the same id, so that ingesting twice counts once.
+
+        A live one has its id from its source and bytes: the same bytes sent again are the same record.
+        """
+        if self.live:
+            return short_id("r", self.tenant, self.source, digest_of(self.raw), digits=32)
         return short_id("r", self.tenant, self.source, str(self.position), digest_of(self.raw))
 
     @property
@@ -50,6 +57,12 @@ class DeadLetter(Noun):
     reason: str
     content: Digest | None
     size: int
+    status: Literal["dead", "replayed"] = "dead"
+    """`replayed`: its bytes could be read later, and are events now."""
+    live: bool = False
+    """Whether a live source handed it in. Then its bytes are all there; of a file's at most the first 64 KiB."""
+    form: str = ""
+    """The reader that a live source named for it."""
 
     @property
     def where(self) -> str:

@@ -43,6 +43,11 @@ class Home:
         return self.path / "work.db"
 
     @property
+    def spool(self) -> Path:
+        """What live sources handed in and nobody has worked off yet."""
+        return self.path / "spool.db"
+
+    @property
     def evidence(self) -> Path:
         return self.path / "evidence"
 

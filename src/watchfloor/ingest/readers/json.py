@@ -61,7 +61,7 @@ def read(source: Source) -> Iterator[Item]:
     first, _, rest = source.head.partition(b"\n")
     first, rest = first.strip(), rest.strip()
     by_line = _is_object(first) or (rest.startswith(b"{") and _is_object(rest.partition(b"\n")[0].strip()))
-    yield from _lines(source) if by_line else _document(source)
+    yield from read_lines(source) if by_line else _document(source)
 
 
 def _is_object(text: bytes) -> bool:
@@ -71,9 +71,10 @@ def _is_object(text: bytes) -> bool:
         return False
 
 
-def _lines(source: Source) -> Iterator[Item]:
+def read_lines(source: Source) -> Iterator[Item]:
+    """Records of JSON lines."""
     count = 0
-    for index, (line, length) in enumerate(lines(source.stream)):
+    for index, (line, length) in enumerate(lines(source.stream, source.longest)):
         if length:
             yield source.unreadable(index, "line", f"a line of {length:,} bytes is longer than a record may be", line)
         elif line.strip():
@@ -98,7 +99,7 @@ def _document(source: Source) -> Iterator[Item]:
             yield from _all(source, items)
             return
     more = iter(lambda: source.stream.read(MIB), b"")
-    for position, (raw, reason) in enumerate(scan(chain([text], more))):
+    for position, (raw, reason) in enumerate(scan(chain([text], more), source.longest)):
         yield source.unreadable(position, "record", reason, raw) if reason else _item(source, position, raw)
 
 

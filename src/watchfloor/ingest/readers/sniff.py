@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from watchfloor.ingest.readers import layouts
 from watchfloor.ingest.readers.syslog import LOOKS
 from watchfloor.ingest.readers.table import header_of
 
@@ -13,6 +14,8 @@ _MAIL_HEADER = re.compile(
     re.IGNORECASE,
 )
 _HEADER = re.compile(rb"[!-9;-~]{1,76}:(?:[ \t]|$)")
+# W3C's directives, or the line of names that leads AWS flow logs.
+_W3C = re.compile(rb"\s*#(?:Software|Version|Fields|Date):|[a-z -]{0,400}\bsrcaddr [a-z0-9 -]{0,400}\r?\n")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _NO_RECORDS = [
     ".md",
@@ -54,6 +57,8 @@ def format_of(head: bytes, name: str) -> str | None:
         return "json"
     if head.startswith(b"#separator"):
         return "zeek"
+    if _W3C.match(head):
+        return "w3c"
     if head.startswith(b"From ") and _MAIL_HEADER.search(head[:4096]):
         return "mbox"
     if _is_mail(head):
@@ -61,6 +66,22 @@ def format_of(head: bytes, name: str) -> str | None:
     if any(lowered.endswith(ending) for ending in _NO_RECORDS):
         return None
     return _text_format(head, lowered)
+
+
+def live_format(head: bytes, name: str) -> str | None:
+    """As `format_of`, for what a live source handed in. There text is always records: lines, where nothing else fits.
+
+    One line alone is no table: a heading without rows would be no record at all.
+    """
+    found = format_of(head, name)
+    if (found is None and is_text(head)) or (found == "csv" and head.strip().count(b"\n") == 0):
+        return "syslog"
+    return found
+
+
+def is_text(head: bytes) -> bool:
+    """Whether first bytes can be text: no control characters but those of text."""
+    return not _BINARY.search(head[:4096])
 
 
 def _by_magic(head: bytes) -> str | None:
@@ -96,7 +117,7 @@ def _is_mail(head: bytes) -> bool:
 
 
 def _text_format(head: bytes, name: str) -> str | None:
-    if _BINARY.search(head[:4096]) and not name.endswith((*_LOGS, ".csv", ".jsonl", ".json", ".eml")):
+    if not is_text(head) and not name.endswith((*_LOGS, ".csv", ".jsonl", ".json", ".eml")):
         return None
     sample = [line for line in head.split(b"\n")[:12] if line.strip()]
     if not sample:
@@ -105,7 +126,8 @@ def _text_format(head: bytes, name: str) -> str | None:
     header = header_of(first, prose=not name.endswith((".csv", ".tsv")))
     if header and (len(sample) == 1 or any(header[0].encode() in line for line in sample[1:])):
         return "csv"
-    looks = sum(bool(LOOKS.match(line)) for line in sample)
+    known = layouts.shipped()
+    looks = sum(bool(LOOKS.match(line)) or known.fits(line.decode("utf-8", "replace")) for line in sample)
     if looks * 2 >= len(sample) or name.endswith(_LOGS):
         return "syslog"
     if name.endswith((".json", ".jsonl", ".ndjson")):

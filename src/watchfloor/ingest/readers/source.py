@@ -20,7 +20,8 @@ HEAD = 64 * 1024  # the format is found out from so much
 
 
 class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of input that could not be read: where it stands, why, and its bytes (of long ones the first 64 KiB)."""
+    """A piece of input that could not be read: where it stands, why, and its bytes: of a long one in a file the first
+    64 KiB, from a live source all, for there is no file to read them from again."""
 
     tenant: str
     source: str
@@ -28,6 +29,8 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     unit: Unit
     reason: str
     raw: bytes
+    live: bool = False
+    form: str = ""
 
     @property
     def where(self) -> str:
@@ -42,7 +45,8 @@ class Source(NamedTuple):
 
     `path` is the file itself where it is one (not a member of an archive), `modified` its time of change in
     milliseconds (syslog lines carry no year), `depth` how many archives are around it, `passed_over` collects the
-    names of files that hold no records.
+    names of files that hold no records. A live source's bytes were handed in by a sender, with `form` the reader that
+    was named for them, if any.
     """
 
     tenant: str
@@ -54,6 +58,13 @@ class Source(NamedTuple):
     path: Path | None = None
     passed_over: list[str] | None = None
     lossy: bool = False
+    live: bool = False
+    form: str = ""
+
+    @property
+    def longest(self) -> int:
+        """The longest record (bytes). What was handed in is in memory as a whole already, and kept as a whole."""
+        return DOCUMENT_LIMIT if self.live else RECORD_LIMIT
 
     def record(self, form: str, position: int, unit: Unit, raw: bytes, data: dict[str, Any]) -> Record:
         """A record of this source. `lossy` ones say in their format that bytes had to be replaced."""
@@ -67,6 +78,7 @@ class Source(NamedTuple):
             format=form,
             raw=raw,
             data=data,
+            live=self.live,
         )
 
     def unreadable(self, position: int, unit: Unit, reason: str, raw: bytes = b"") -> Unreadable:
@@ -76,14 +88,16 @@ class Source(NamedTuple):
             position=position,
             unit=unit,
             reason=reason,
-            raw=raw[:SAMPLE],
+            raw=raw if self.live else raw[:SAMPLE],
+            live=self.live,
+            form=self.form,
         )
 
     def member(self, name: str, raw: io.RawIOBase | io.BufferedIOBase) -> Source:
         """A source inside this one: `outer.zip!inner.json`."""
         head, stream = headed(raw)
         return self._replace(
-            name=f"{self.name}!{clean(name)}", stream=stream, head=head, depth=self.depth + 1, path=None
+            name=f"{self.name}!{clean(name)}", stream=stream, head=head, depth=self.depth + 1, path=None, form=""
         )
 
 

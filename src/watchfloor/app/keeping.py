@@ -1,0 +1,120 @@
+"""Keeping what was read: events to the lake, what is found on them and what could not be read to the documents.
+
+The same for files and for live parcels, whoever reads them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from watchfloor.app.parts import Parts
+from watchfloor.core.errors import WatchfloorError
+from watchfloor.core.event import Event
+from watchfloor.core.finding import Finding
+from watchfloor.core.noun import digest_of, short_id
+from watchfloor.core.record import DeadLetter
+from watchfloor.ingest import Unreadable
+from watchfloor.store.documents import Document
+
+
+class Kept(NamedTuple):
+    """What became of a batch. `new` of the events were not here before."""
+
+    events: list[Event]
+    new: int
+    letters: list[DeadLetter]
+    findings: list[Finding]
+
+
+class Keeper:
+    """Keeps batches for one tenant, one at a time."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._turn = threading.Lock()
+
+    def keep(
+        self, items: Sequence[Event | Unreadable], beside: Callable[[Kept], Iterable[Document]] = lambda _: ()
+    ) -> Kept:
+        """Keep a batch; what `beside` gives is written in the same commit as what was found. Doing it again changes
+        nothing.
+
+        An event that breaks its own keeping becomes a dead letter with the reason and stops no other. Raises
+        WatchfloorError, OSError or SQLAlchemyError when the place cannot take anything now.
+        """
+        parts = self._parts
+        events = [item for item in items if isinstance(item, Event)]
+        letters = [self.dead_letter(item) for item in items if isinstance(item, Unreadable)]
+        with self._turn:
+            try:
+                new, findings = self._kept(events)
+            except (WatchfloorError, OSError, SQLAlchemyError):
+                raise
+            except Exception:  # one of them is at fault: find out which
+                events, new, findings, broken = self._each(events)
+                letters += broken
+            kept = Kept(events, new, letters, findings)
+            parts.documents.put(parts.tenant, *letters, *findings, *beside(kept))
+        return kept
+
+    def _kept(self, events: Sequence[Event]) -> tuple[int, list[Finding]]:
+        parts = self._parts
+        # The lake first: a finding must never speak of an event that is not kept.
+        new = parts.lake.write(parts.tenant, events)
+        return new, [finding for event in events for finding in parts.detector.findings(event)]
+
+    def _each(self, events: Sequence[Event]) -> tuple[list[Event], int, list[Finding], list[DeadLetter]]:
+        kept: list[Event] = []
+        findings: list[Finding] = []
+        letters: list[DeadLetter] = []
+        new = 0
+        for event in events:
+            try:
+                fresh, found = self._kept([event])
+            except (WatchfloorError, OSError, SQLAlchemyError):
+                raise
+            except Exception as error:
+                reason = f"it could not be kept and looked at: {type(error).__name__}: {error}"[:500]
+                letter = self.dead_letter(_broken(event, reason))
+                letters.append(letter.model_copy(update={"uid": short_id("d", event.uid, digits=32)}))
+                continue
+            kept.append(event)
+            findings += found
+            new += fresh
+        return kept, new, findings, letters
+
+    def dead_letter(self, item: Unreadable) -> DeadLetter:
+        """The dead letter of what could not be read, its bytes kept. The same piece has the same uid."""
+        parts = self._parts
+        content = parts.evidence.put_bytes(parts.tenant, item.raw) if item.raw else None
+        place = () if item.live else (str(item.position), item.unit)
+        digits = 32 if item.live else 16
+        return DeadLetter(
+            tenant=parts.tenant,
+            uid=short_id("d", item.source, *place, item.reason, digest_of(item.raw), digits=digits),
+            time=parts.clock(),
+            source=item.source,
+            position=item.position,
+            unit=item.unit,
+            reason=item.reason,
+            content=content,
+            size=len(item.raw),
+            live=item.live,
+            form=item.form,
+        )
+
+
+def _broken(event: Event, reason: str) -> Unreadable:
+    raw = str(event.ocsf.get("raw_data", "")).encode("utf-8", "surrogatepass")
+    return Unreadable(
+        tenant=event.tenant,
+        source=event.source,
+        position=event.position,
+        unit=event.unit,  # type: ignore[arg-type]  # an event keeps its record's unit as text
+        reason=reason,
+        raw=raw,
+    )
