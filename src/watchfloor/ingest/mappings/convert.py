@@ -129,6 +129,8 @@ _OTHER_FORMATS = (
     "%d/%b/%Y:%H:%M:%S %z",
     "%m/%d/%Y-%H:%M:%S.%f",
     "%b %d %Y %H:%M:%S",
+    "%d-%b-%Y %H:%M:%S",
+    "%a %b %d %H:%M:%S %Y",
 )
 
 
