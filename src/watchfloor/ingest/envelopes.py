@@ -21,7 +21,7 @@ _OBJECTS: dict[str, tuple[frozenset[str] | None, frozenset[str]]] = {
 }
 # What stands beside a record that is there as JSON text: Beats, Logstash, syslog, Splunk, container logs.
 _TEXTS: dict[str, frozenset[str]] = {
-    "message": frozenset({"@timestamp", "@version", "agent", "logStream", "program"}),
+    "message": frozenset({"@timestamp", "@version", "agent", "logStream", "program", "facility"}),
     "_raw": frozenset({"_time", "sourcetype", "_indextime", "source"}),
     "log": frozenset({"stream"}),
 }

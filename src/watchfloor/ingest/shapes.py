@@ -2,7 +2,8 @@
 
 Windows events come as EVTX, from winlogbeat, from NXLog or as Mordor's JSON; all become a flat dictionary in Sigma's
 names (`EventID`, `Channel`, `Provider_Name`, `Computer`, and each EventData field). Other records stay as they are,
-out of the envelopes that search engines put around them.
+out of the envelopes that search engines put around them. A log line whose text has a structure (`line` names it) is a
+record with named fields, as JSON is; any other is `syslog`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from typing import Any
 
 from watchfloor.core.record import Record
+from watchfloor.ingest.carried import carried
 from watchfloor.ingest.entities import with_entities
 from watchfloor.ingest.envelopes import unwrapped
 from watchfloor.ingest.mappings.convert import integer, text
@@ -30,12 +32,17 @@ def shape_of(record: Record) -> tuple[str, Data]:
     if form in ("json", "evtx"):
         flat = windows(data)
         if flat is None:
-            return "json", with_entities(data)
+            line = carried(data)
+            return ("json", with_entities(data)) if line is None else (_shape_of_line(line), line)
         if flat.get("Channel") == "Windows PowerShell" and "Message" in flat:
             # The classic log's data has no names; its message holds them, and Sigma's rules look for them in Data.
             flat.setdefault("Data", flat["Message"])
         return "windows", flat
-    return _BY_FORMAT.get(form, "json"), data
+    return _shape_of_line(data) if form == "syslog" else _BY_FORMAT.get(form, "json"), data
+
+
+def _shape_of_line(data: Data) -> str:
+    return "json" if "line" in data else "syslog"
 
 
 def windows(data: Data) -> Data | None:

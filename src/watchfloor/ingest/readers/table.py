@@ -1,4 +1,4 @@
-"""Tables: CSV with its delimiter found out, and Zeek's own tab-separated logs."""
+"""Tables: CSV with its delimiter found out, Zeek's own tab-separated logs, W3C's extended log format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from watchfloor.ingest.readers.source import MIB, RECORD_LIMIT, Item, Source, lines
+from watchfloor.ingest.readers.source import MIB, Item, Source, lines
 
 DELIMITERS = ",;\t|"
 _NAME = re.compile(r"\w[\w .:/@()\[\]#-]{0,63}")
@@ -38,7 +38,7 @@ def read(source: Source) -> Iterator[Item]:
     overlong: list[int] = []
 
     def texts() -> Iterator[str]:
-        for line, length in lines(source.stream, RECORD_LIMIT):
+        for line, length in lines(source.stream, source.longest):
             taken.append(line)
             if length:
                 overlong.append(length)
@@ -87,7 +87,7 @@ def read_zeek(source: Source) -> Iterator[Item]:
     names: list[str] = []
     types: list[str] = []
     path = ""
-    for position, (line, length) in enumerate(lines(source.stream)):
+    for position, (line, length) in enumerate(lines(source.stream, source.longest)):
         text = line.decode("utf-8", "replace")
         if length:
             reason = f"a line of {length:,} bytes is longer than a record may be"
@@ -127,3 +127,45 @@ def _typed(kind: str, cell: str) -> Any:
     if kind.startswith(("set[", "vector[")):
         return cell.split(",")
     return cell
+
+
+def read_w3c(source: Source) -> Iterator[Item]:
+    """W3C extended logs (IIS, CloudFront, proxies): `#Fields:` names the columns; a plain first line of names, too.
+
+    `date` and `time` together are `timestamp`, in UTC as the format says. Cells that say nothing are left out.
+    """
+    names: list[str] = []
+    software = ""
+    for position, (line, length) in enumerate(lines(source.stream)):
+        text = line.decode("utf-8", "replace").strip("\ufeff")
+        if length:
+            reason = f"a line of {length:,} bytes is longer than a record may be"
+            yield source.unreadable(position, "line", reason, line)
+        elif text.startswith("#"):
+            key, _, value = text[1:].partition(":")
+            if key == "Fields":
+                names = value.split()
+            elif key == "Software":
+                software = value.strip()
+        elif not names:
+            names = text.split()
+        elif text.strip():
+            cells = _cells(text)
+            if len(cells) != len(names):
+                reason = f"{len(cells)} cells in a row, but {len(names)} fields in the header"
+                yield source.unreadable(position, "line", reason, line)
+                continue
+            data: dict[str, Any] = {n: c for n, c in zip(names, cells, strict=True) if c not in ("-", "")}
+            if "date" in data and "time" in data:
+                data["timestamp"] = f"{data['date']}T{data['time']}Z"
+            if software:
+                data["_software"] = software
+            yield source.record("json", position, "line", line, data)
+
+
+def _cells(text: str) -> list[str]:
+    delimiter = "\t" if "\t" in text else " "
+    try:
+        return next(csv.reader([text.replace("\0", "�")], delimiter=delimiter), [])
+    except csv.Error:
+        return text.split(delimiter)
