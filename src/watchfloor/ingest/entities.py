@@ -1,7 +1,7 @@
 """Alerts whose entities stand in one mixed list: the first of each type by its name, as mappings reach them.
 
 Microsoft's alerts name users, hosts, processes, files, addresses and mails in one list, each item saying its type:
-Sentinel's `Entities` (a list, or its JSON quoted up to twice), Graph's `evidence`, the Defender API's `entities`.
+Sentinel's `Entities` (a list, or its JSON quoted up to twice), Graph's `evidence`, `entities` of the Defender APIs.
 """
 
 from __future__ import annotations
@@ -27,16 +27,19 @@ _KINDS = (
     _Listed("Entities", "Type", "SystemAlertId"),
     _Listed("evidence", "@odata.type", "detectionSource"),
     _Listed("entities", "entityType", "alertId"),
+    _Listed("entities", "type", "systemAlertId"),
 )
 
 
 def with_entities(data: Data) -> Data:
     """The alert with `entities_by_type`: type in lower case -> its first entity; any other record as it is."""
-    for kind in _KINDS:
-        if kind.items in data and kind.mark in data:
-            items = doubled_json(data[kind.items])
-            if isinstance(items, list) and (found := _by_type(items[:_MOST], kind.type)):
-                return {**data, BY_TYPE: found}
+    inner = data.get("properties")  # where Azure's resource manager keeps all of a resource
+    for holder in (data, inner) if isinstance(inner, dict) else (data,):
+        for kind in _KINDS:
+            if kind.items in holder and kind.mark in holder:
+                items = doubled_json(holder[kind.items])
+                if isinstance(items, list) and (found := _by_type(items[:_MOST], kind.type)):
+                    return {**data, BY_TYPE: found}
     return data
 
 
