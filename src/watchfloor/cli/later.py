@@ -9,7 +9,6 @@ from watchfloor.core.errors import WatchfloorError
 LATER = {
     "query": "Turn a request for evidence into a query for a SIEM.",
     "improve": "Learn from confirmed verdicts, and prove that it helped.",
-    "assess": "Answer the five-step checklist from this installation's own data.",
 }
 
 

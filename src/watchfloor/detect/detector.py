@@ -55,6 +55,15 @@ class Detector:
                 loader.problems.append(RuleProblem(rule.file, rule.title, reason))
         return cls(list(kept.values()), loader.problems, intel, Threads.shipped())
 
+    def rules_for(self, event: Event) -> list[Rule]:
+        """The rules whose log source means this event, whether or not they match it."""
+        return self._engine.rules_for(event)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where in an event log sources look: events that agree at these places are asked the same rules."""
+        return self._engine.places
+
     def findings(self, event: Event) -> list[Finding]:
         """All findings on one event: a vendor's own alert first, then rules, then indicators."""
         alert = vendor_detection(event)

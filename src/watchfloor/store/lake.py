@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from watchfloor.core.clock import day_of
 from watchfloor.core.errors import NotFoundError, WatchfloorError
-from watchfloor.core.event import Event
+from watchfloor.core.event import Event, Layer
 from watchfloor.core.facets import NUMBER_FACETS, TEXT_FACETS, facets
 from watchfloor.core.noun import digest_of
 from watchfloor.store.lake_reader import LakeReader
@@ -63,6 +63,16 @@ class SourceCount(NamedTuple):
 
     source: str
     mappings: tuple[str, ...]
+    events: int
+    last: int
+
+
+class KindCount(NamedTuple):
+    """Events of one kind; `uid` is one of them, `last` the time (ms) of the newest."""
+
+    mapping: str
+    layer: Layer
+    uid: str
     events: int
     last: int
 
@@ -113,6 +123,12 @@ class Lake:
         self._seen[tenant].add(file)
         self._places[tenant].update((e.uid, _Place(file, row)) for row, e in enumerate(events))
 
+    def known(self, tenant: str, uids: Iterable[str]) -> set[str]:
+        """Those of these uids that the tenant has an event of."""
+        with self._lock:
+            places = self._index(tenant)
+            return {uid for uid in uids if uid in places}
+
     def event(self, tenant: str, uid: str) -> Event:
         """One event. Raises NotFoundError."""
         found = self.events(tenant, (uid,))
@@ -153,6 +169,24 @@ class Lake:
             rows = connection.execute(query, [files]).fetchall()
         return [SourceCount(source, tuple(mappings), events, last) for source, mappings, events, last in rows]
 
+    def kinds(self, tenant: str, places: Sequence[str]) -> list[KindCount]:
+        """The kinds of events that are kept: those of one mapping and layer that agree at `places`.
+
+        A place is a path into the event, `original.EventID` or `ocsf.class_uid`. All of one kind agree in log source.
+        """
+        files = [str(file) for file in self._files(tenant)]
+        if not files:
+            return []
+        read = [_json_path(place) for place in places if "." in place]
+        by = ", ".join(["mapping", "layer", "logsource", *(text for text, _ in read)])
+        query = (
+            "select mapping, layer, any_value(uid), count(distinct uid), max(time) "  # noqa: S608  paths are bound
+            f"from read_parquet(?, union_by_name = true) group by {by} order by mapping, layer, 3"
+        )
+        given = [path for _, paths in read for path in paths]
+        with duckdb.connect(":memory:") as connection:
+            return [KindCount(*row) for row in connection.execute(query, [files, *given]).fetchall()]
+
     def _of(self, tenant: str) -> Path:
         return self.folder / checked(tenant)
 
@@ -172,6 +206,14 @@ class Lake:
                     places.setdefault(uid, _Place(file, row))
                 seen.add(file)
         return places
+
+
+def _json_path(place: str) -> tuple[str, tuple[str, str]]:
+    """An expression for the text at `original.a.b` or `ocsf.a.b`, and its two paths: one key with dots, or a walk."""
+    column, _, path = place.partition(".")
+    walk = ".".join(f'"{part}"' for part in path.split("."))
+    text = f"coalesce(json_extract_string({column}, ?), json_extract_string({column}, ?))"
+    return text, (f'$."{path}"', f"$.{walk}")
 
 
 def _class_of(event: Event) -> int:

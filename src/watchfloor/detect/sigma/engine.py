@@ -42,6 +42,15 @@ class Engine:
         rules = plan.rules
         return [rules[n] for n in plan.prefilter.candidates(view) if rules[n].test(view)]
 
+    def rules_for(self, event: Event) -> list[Rule]:
+        """The rules whose log source means this event, whether or not they match it."""
+        return self._plan(event).rules
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where in an event log sources look: events that agree at these places are asked the same rules."""
+        return self._discriminator.places
+
     def _plan(self, event: Event) -> _Plan:
         key = self._discriminator.key(event)
         plan = self._plans.get(key)

@@ -26,6 +26,11 @@ class LogSource(NamedTuple):
         return {key: value for key, value in self._asdict().items() if value}
 
     @property
+    def words(self) -> str:
+        """`windows / process_creation`, for people."""
+        return " / ".join(self.named.values()) or "any record"
+
+    @property
     def family(self) -> str:
         """`sigma/windows/process_creation`: what rules that fail alike have in common."""
         return "/".join(("sigma", self.product or "any", self.category or self.service or "any"))
@@ -79,6 +84,11 @@ class Discriminator:
             for place, wanted in alternative.items():
                 known.setdefault(place, set()).update(wanted)
         self._known = [(place, frozenset(values)) for place, values in sorted(known.items())]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Every place that decides: `product`, `original.EventID`, `ocsf.class_uid`."""
+        return tuple(place for place, _ in self._known)
 
     def key(self, event: Event) -> tuple[str, ...]:
         """Values that no log source asks for read as "", so that a hostile record cannot fill a table of keys."""
