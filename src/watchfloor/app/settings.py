@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
 from pydantic import ValidationError
 
 from watchfloor import content
@@ -41,6 +42,20 @@ class Settings(Noun):
             raise WatchfloorError(
                 f"{key}: {first['msg']}", where=str(file), do="See docs/reference/settings.md"
             ) from None
+
+    def keep(self, home: Path) -> None:
+        """Write these settings into a home that has none, so that it is the same home when it is opened again."""
+        file = home / FILE
+        if file.exists():
+            return
+        data = self.model_dump(mode="json", exclude_defaults=True)
+        for name in ("rules", "intel"):
+            data.update({name: [str(path.resolve()) for path in getattr(self, name)]} if name in data else {})
+        for name in ("context", "labels", "connections"):
+            data.update({name: str(getattr(self, name).resolve())} if name in data else {})
+        if self.policy.endswith((".yaml", ".yml")):
+            data["policy"] = str(Path(self.policy).resolve())
+        file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
 
 
 def read_policy(name: str) -> Policy:

@@ -38,13 +38,20 @@ class Watchfloor:
         *,
         clock: Clock = now,
     ) -> Self:
-        """Open a home, making it where there is none. Settings and connections come from the home by default."""
-        settings = settings or Settings.read(home)
+        """Open a home, making it where there is none. Settings and connections come from the home by default.
+
+        A new home keeps the settings that it was made with.
+        """
+        opened = Home.open(home)
+        if settings is None:
+            settings = Settings.read(home)
+        else:
+            settings.keep(home)
         if not connections and settings.connections:
             from watchfloor.integrations import read_connections
 
             connections = read_connections(settings.connections)
-        return cls(Parts(Home.open(home), settings, connections, clock))
+        return cls(Parts(opened, settings, connections, clock))
 
     def close(self) -> None:
         self.parts.close()
