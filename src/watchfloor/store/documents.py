@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, TypeVar
 import sqlalchemy as sa
 
 from watchfloor.core.errors import NotFoundError
+from watchfloor.store import case_lines
 from watchfloor.store.database import Database, write_rows
 from watchfloor.store.schema import documents as table
 from watchfloor.store.tenancy import checked, own
@@ -44,7 +45,7 @@ class Documents:
         self.database = database
 
     def put(self, tenant: str, *nouns: Document) -> None:
-        """Keep nouns, all or none; one with a known uid takes the place of the former.
+        """Keep nouns, all or none; one with a known uid takes the place of the former. Lines of cases follow.
 
         Raises RefusedError when one belongs to another tenant.
         """
@@ -54,6 +55,7 @@ class Documents:
         rows = [_row(noun) for noun in nouns]
         with self.database.write() as connection:
             write_rows(connection, table, _COLUMNS, rows)
+            case_lines.follow(connection, tenant, nouns)
 
     def get(self, tenant: str, type_: type[D], uid: str) -> D:
         """One noun. Raises NotFoundError."""
@@ -70,6 +72,15 @@ class Documents:
             if uid not in found:
                 raise NotFoundError(f"there is no {kind_of(type_)} {uid}")
         return [type_.from_json(found[uid]) for uid in uids]
+
+    def known(self, tenant: str, type_: type[D], uids: Sequence[str]) -> set[str]:
+        """Those of these uids that the tenant has."""
+        with self.database.read() as connection:
+            return {
+                uid
+                for chunk in _chunks(uids)
+                for uid in connection.scalars(_of(tenant, type_, table.c.uid).where(table.c.uid.in_(chunk)))
+            }
 
     def find(
         self,

@@ -53,6 +53,42 @@ for _column in ("status", "case_uid"):
         postgresql_where=_present,
     )
 
+# What a list of cases shows, derived from cases, findings and verdicts: store/case_lines.py.
+case_lines = sa.Table(
+    "case_lines",
+    _main,
+    *(sa.Column(name, sa.Text, primary_key=True) for name in ("tenant", "uid")),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("time", "last_time")),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("title", "title_key", "status")),
+    sa.Column("severity", sa.Integer, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("assignee", "detection_class")),
+    sa.Column("findings", sa.Integer, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("layers", "tactics", "techniques", "entities")),
+    sa.Column("involved", sa.Integer, nullable=False),
+    sa.Column("case_words", sa.Text, nullable=False),
+    *(sa.Column(name, sa.Text) for name in ("disposition", "hypothesis", "verdict")),
+    sa.Column("probability", sa.Float, nullable=False, server_default="0"),
+    sa.Column("probability_words", sa.Text, nullable=False, server_default=""),
+    sa.Column("sentence", sa.Text, nullable=False, server_default=""),
+    sa.Column("could_not_check", sa.Text, nullable=False, server_default="[]"),
+    sa.Column("verdict_words", sa.Text, nullable=False, server_default=""),
+    # Plain columns: SQLite counts from no index alone that has a generated one.
+    sa.Column("tab", sa.Text, nullable=False, server_default="queue"),
+    sa.Column("pressing", sa.Integer, nullable=False, server_default="2"),
+)
+# The orders of a list of cases: columns, and whether they run downwards. One index for a tab and one for all tabs.
+CASE_ORDERS: dict[str, tuple[tuple[str, bool], ...]] = {
+    "pressing": (("pressing", False), ("probability", True), ("severity", True), ("uid", False)),
+    "probability": (("probability", True), ("severity", True), ("uid", False)),
+    "severity": (("severity", True), ("probability", True), ("uid", False)),
+    "age": (("last_time", True), ("uid", False)),
+    "title": (("title_key", False), ("uid", False)),
+}
+for _name, _order in CASE_ORDERS.items():
+    _sorted = [case_lines.c[c].desc() if down else case_lines.c[c] for c, down in _order]
+    sa.Index(f"case_lines_by_{_name}", case_lines.c.tenant, case_lines.c.tab, *_sorted)
+    sa.Index(f"case_lines_all_by_{_name}", case_lines.c.tenant, *_sorted)
+
 accounts = sa.Table(
     "accounts",
     _main,
@@ -126,5 +162,13 @@ def _append_only(table: sa.Table, *key: str) -> None:
 _append_only(entries, "tenant", "seq")
 _append_only(heads, "tenant", "size")
 
-MAIN = Layout(_main)
+
+def _add_case_lines(connection: sa.Connection) -> None:
+    from watchfloor.store.case_lines import fill
+
+    _main.create_all(connection, tables=[case_lines])
+    fill(connection)
+
+
+MAIN = Layout(_main, (_add_case_lines,))
 CONTENTS = Layout(_contents)
