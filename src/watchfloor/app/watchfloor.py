@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from watchfloor.app.desk import Desk
+from watchfloor.app.intake import Intake
+from watchfloor.app.live_sources import LiveSources
 from watchfloor.app.parts import Clock, Parts, now
 from watchfloor.app.pipeline import Pipeline
 from watchfloor.app.settings import Settings
@@ -22,12 +24,17 @@ if TYPE_CHECKING:
 
 
 class Watchfloor:
-    """The product. `pipeline` is the machine's half, `desk` the people's. Use as `with Watchfloor.open(home):`."""
+    """The product. `pipeline` is the machine's half, `desk` the people's, `intake` takes what is handed in live.
+
+    Use as `with Watchfloor.open(home):`.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.pipeline = Pipeline(parts)
         self.desk = Desk(parts, self.pipeline)
+        self.intake = Intake(parts, self.pipeline)
+        self.live_sources = LiveSources(parts)
 
     @classmethod
     def open(

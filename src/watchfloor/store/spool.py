@@ -87,7 +87,6 @@ class Spool:
 
         Raises WatchfloorError when another process has it, or it cannot be read.
         """
-        self._after = after
         self._most_parcels, self._most_bytes = most_parcels, most_bytes
         self._lock_file = _claim(path)
         try:
@@ -97,6 +96,8 @@ class Spool:
                 "SELECT tenant, count(*), sum(length(content)) FROM parcels GROUP BY tenant"
             ):
                 self._waiting[tenant] = Waiting(count, size)
+            given = self._writing.execute("SELECT seq FROM sqlite_sequence").fetchone()
+            self._last = max(after, given[0] if given else 0)
         except sqlite3.DatabaseError as error:
             self._lock_file.close()
             raise WatchfloorError(
@@ -163,6 +164,11 @@ class Spool:
             size = sum(len(one.parcel.content) for one in gone)
             self._waiting[tenant] = Waiting(held.parcels - len(gone), held.size - size)
 
+    @property
+    def last(self) -> int:
+        """The highest number that was committed."""
+        return self._last
+
     def waiting(self, tenant: str) -> Waiting:
         """How much waits."""
         with self._changed:
@@ -209,7 +215,7 @@ class Spool:
     def _commit(self, jobs: Sequence[_Job]) -> list[int]:
         execute = self._writing.execute
         execute("BEGIN IMMEDIATE")
-        last = max(self._after, (execute("SELECT seq FROM sqlite_sequence").fetchone() or (0,))[0])
+        last = self._last
         rows, gone, lasts = [], [], []
         for job in jobs:
             for parcel in job.parcels:
@@ -220,6 +226,7 @@ class Spool:
         self._writing.executemany(_INSERT, rows)
         self._writing.executemany("DELETE FROM parcels WHERE seq = ? AND tenant = ?", gone)
         execute("COMMIT")
+        self._last = last
         if gone and execute("PRAGMA freelist_count").fetchone()[0] > _VACUUM_FROM:
             execute(f"PRAGMA incremental_vacuum({_VACUUM_FROM})").fetchall()
         return lasts

@@ -41,6 +41,14 @@ def requests(content: bytes) -> Data:
         raise ValueError(f"no valid protobuf: {error}") from None
 
 
+def count(content: bytes) -> int:
+    """How many log records a request has. Raises ValueError when it is none."""
+    try:
+        return sum(1 for _ in _logs(requests(content)))
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"no ExportLogsServiceRequest: {error}") from None
+
+
 def _plain(request: Any) -> Data:
     """A protobuf request in the form of its JSON, as far as records need it."""
     return {
