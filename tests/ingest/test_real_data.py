@@ -18,7 +18,8 @@ from watchfloor.core.event import Event
 from watchfloor.core.facets import facets
 from watchfloor.core.ocsf import CLASSES, NEEDS, OBSERVABLES
 from watchfloor.ingest import Normalizer, Unreadable, ingest
-from watchfloor.ingest.mappings.tree import natural
+from watchfloor.ingest.mappings.convert import CONVERTERS
+from watchfloor.ingest.mappings.objects import natural
 
 from .ocsf_schema import Schema
 from .test_mappings import CASES, record_of
@@ -93,7 +94,7 @@ def test_values_get_the_type_that_the_schema_asks_for(schema: Schema) -> None:
     for name, attribute in schema.dictionary.items():
         kind = attribute.get("type")
         if name in ("port", "pid", "count", "bytes", "ip", "is_mfa", "start_time", "severity_id", "code"):
-            made = natural(name)("1.2.3.4" if name == "ip" else "1")
+            made = CONVERTERS[natural(name)]("1.2.3.4" if name == "ip" else "1")
             assert isinstance(made, int if kind in (*wholes, "timestamp_t", "boolean_t") else str), name
 
 

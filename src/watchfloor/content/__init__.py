@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,15 @@ class Document(NamedTuple):
 
     where: str
     data: Any
+
+    def line(self, place: Sequence[str | int]) -> int:
+        """The line (from 1) to which keys and indices lead, or as far as they do; 0 where there is no such file."""
+        file = HERE / self.where
+        if not file.is_file():
+            return 0
+        text = file.read_text(encoding="utf-8")
+        both = zip(yaml.load_all(text, Loader=_LOADER), yaml.compose_all(text, Loader=_LOADER), strict=True)
+        return _line(next((node for data, node in both if data == self.data), None), place)
 
 
 def folder(kind: str) -> Path:
@@ -42,6 +51,33 @@ def documents(path: Path) -> Iterator[Document]:
             line = f", line {mark.line + 1}" if mark else ""
             problem = getattr(error, "problem", None) or str(error)
             raise WatchfloorError(f"not valid YAML: {problem}", where=where + line) from None
+
+
+def _line(node: Any, place: Sequence[str | int]) -> int:
+    line = node.start_mark.line + 1 if node else 0
+    for part in place:
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+            continue
+        found = _entry(node, str(part))
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
+
+
+def _entry(node: Any, key: str) -> tuple[Any, Any] | None:
+    """The key and value nodes of a mapping's entry, its own or one merged into it by `<<`."""
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    merged: list[Any] = []
+    for name, value in node.value:
+        if name.value == key:
+            return name, value
+        if name.value == "<<":
+            merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
+    return next((found for inner in merged if (found := _entry(inner, key)) is not None), None)
 
 
 # libyaml's loader where the wheel has it: ten times as fast on thousands of rules.

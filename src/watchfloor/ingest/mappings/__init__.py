@@ -1,4 +1,4 @@
-"""Mappings: YAML that says how a product's records become OCSF events, compiled once into closures."""
+"""Mappings: YAML that says how a product's records become OCSF events, compiled into straight-line Python."""
 
 from __future__ import annotations
 

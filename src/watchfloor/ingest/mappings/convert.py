@@ -341,3 +341,27 @@ CONVERTERS: dict[str, Converter] = {
     "service_name": lambda v: str(v).removesuffix(".amazonaws.com"),
     "not_self": lambda v: None if str(v) in ("S-1-0-0", "S-1-5-18", "NULL SID") else v,
 }
+
+# Converters whose result is text or None.
+TEXTS = frozenset(
+    [
+        "text",
+        "ip",
+        "not_ip",
+        "mail",
+        "basename",
+        "folder",
+        "domain_part",
+        "user_part",
+        "lower",
+        "upper",
+        "strip",
+        "strip_braces",
+        "angle",
+        "failed",
+        "changed",
+        "first_word",
+        "host_of_arn",
+        "service_name",
+    ]
+)

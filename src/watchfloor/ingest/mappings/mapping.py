@@ -1,15 +1,19 @@
-"""A mapping: one product's record types, compiled from its YAML document."""
+"""A mapping: one product's record types, compiled from its YAML document when they are first needed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from watchfloor.content import Document, documents
 from watchfloor.core.errors import WatchfloorError
-from watchfloor.ingest.mappings.convert import time_ms
-from watchfloor.ingest.mappings.kind import Kind
-from watchfloor.ingest.mappings.spec import compile_field, compile_pattern, condition
+from watchfloor.ingest.mappings.code import Function, Module
+from watchfloor.ingest.mappings.fields import Fields, compiled_pattern
+from watchfloor.ingest.mappings.kind import Common, Kind
+from watchfloor.ingest.mappings.objects import Leaf
+from watchfloor.ingest.mappings.problems import Problems
 from watchfloor.ingest.mappings.values import Data, getter, present
 
 _KEYS = frozenset(
@@ -31,11 +35,12 @@ _KEYS = frozenset(
         "tests",
     ]
 )
+_PARSE_KEYS = frozenset({"from", "patterns"})
 SHAPES = ("json", "windows", "mail", "syslog", "row")
 
 
 class Mapping:
-    """`kind_of(data)` chooses the record type; `time_of(data)` reads the time in milliseconds, or None.
+    """Which records it takes (`when`, `takes`), and the record type of each (`kind_of`).
 
     `rank` orders mappings that could take the same record: the lower goes first; generic ones have 90.
     """
@@ -44,93 +49,165 @@ class Mapping:
         data, where = document.data, document.where
         if not isinstance(data, dict) or "mapping" not in data:
             raise WatchfloorError("is no mapping", where=where, do="Add the key `mapping` with its name.")
-        unknown = set(data) - _KEYS
-        if unknown:
-            raise WatchfloorError(f"unknown key {', '.join(sorted(map(str, unknown)))}", where=where)
-        self.name = str(data["mapping"])
-        self.where = where
+        self.problems = Problems(document)
+        self.problems.keys((), data, _KEYS)
+        self._data = data
+        self.name, self.where = str(data["mapping"]), where
         self.shape = str(data.get("shape", "json"))
-        if self.shape not in SHAPES:
-            raise WatchfloorError("no such shape", where=f"{where}: shape", do=f"One of {', '.join(SHAPES)}.")
-        self.rank = int(data.get("rank", 50))
+        self.problems.choice(("shape",), "shape", self.shape, SHAPES)
+        rank = data.get("rank", 50)
+        if not isinstance(rank, int):
+            self.problems.add(("rank",), "is no whole number")
+        self.rank = rank if isinstance(rank, int) else 50
+        self.when: Any = data.get("when") or {}
         self.tests: list[dict[str, Any]] = data.get("tests") or []
-        self.when = condition(data.get("when") or {}, f"{where}: when")
-        self.time_paths = data.get("time") or []
-        self._time = compile_field(self.time_paths or ["time"], time_ms, f"{where}: time")
-        self._parse = [_parser(p, f"{where}: parse.{i}") for i, p in enumerate(data.get("parse") or [])]
-        self._dispatch = getter(data["dispatch"]) if "dispatch" in data else None
-        self._by_key: dict[str, list[Kind]] = {}
-        self._rest: list[Kind] = []
-        self._compile(data, where)
 
-    def _compile(self, data: dict[str, Any], where: str) -> None:
-        product = data.get("product") or {}
-        common: dict[str, Any] = {f"metadata.product.{key}": f"={value}" for key, value in product.items()}
+    def checked(self) -> Mapping:
+        """This mapping, once all of it was looked through. Raises WatchfloorError that names every mistake."""
+        self._written_selection("takes")
+        self._written_selection("kind_of")
+        for kind in self.kinds:
+            kind.written(flat=False)
+        self.parsers  # noqa: B018 - for its mistakes
+        self.problems.check()
+        return self
+
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The record types, in order; the last one takes what no other does."""
+        data, common = self._data, self._common()
+        specs = data.get("types") or [{}]
+        kinds = [
+            Kind(spec, common, ("types", index), self.problems)
+            for index, spec in enumerate(specs)
+            if isinstance(spec, dict)
+        ]
+        last = next((k for k in reversed(kinds) if k.keys is None), None)
+        if last is None or last.when is not None:
+            self.problems.add(("types",), "not every record has a type", "End with a type without `when`.")
+        return tuple(kinds)
+
+    def _common(self) -> Common:
+        data = self._data
+        fields = data.get("fields") or {}
+        if not isinstance(fields, dict):
+            self.problems.add(("fields",), "fields have to be a table of OCSF path: field")
+            fields = {}
+        leaves = [
+            Leaf(f"metadata.product.{key}", f"={value}", ("product", key))
+            for key, value in (data.get("product") or {}).items()
+        ]
         if "log_name" in data:
-            common["metadata.log_name"] = data["log_name"]
-        common.update(data.get("fields") or {})
-        for index, spec in enumerate(data.get("types") or [{}]):
-            logsource = {**(data.get("logsource") or {}), **(spec.get("logsource") or {})}
-            whole = {"layer": data.get("layer"), **spec, "logsource": logsource}
-            kind = Kind(whole, common, f"{where}: types.{spec.get('name', index)}")
-            keys = spec.get("is")
-            if keys is None:
-                self._rest.append(kind)
-            for key in keys if isinstance(keys, list) else [] if keys is None else [keys]:
-                self._by_key.setdefault(str(key), []).append(kind)
-        if not self._rest or self._rest[-1].when is not None:
-            raise WatchfloorError(
-                "not every record has a type", where=f"{where}: types", do="End with a type without `when`."
-            )
+            leaves.append(Leaf("metadata.log_name", data["log_name"], ("log_name",)))
+        leaves += [Leaf(str(path), spec, ("fields", path)) for path, spec in fields.items()]
+        once = {leaf.path: leaf for leaf in leaves}
+        return Common(tuple(once.values()), data.get("time"), data.get("layer"), data.get("logsource") or {})
+
+    @cached_property
+    def takes(self) -> Callable[[Data], bool]:
+        """Whether the mapping takes a record's data."""
+        return self._written_selection("takes").compiled()["takes"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def kind_of(self) -> Callable[[Data], Kind]:
+        """The first record type whose conditions hold; the last one always does."""
+        return self._written_selection("kind_of").compiled()["kind_of"]  # type: ignore[no-any-return]
+
+    def _written_selection(self, name: str) -> Module:
+        module = Module(f"{self.where}: {name}")
+        code = Function(module, name, flat=True)
+        write = Fields(code, self.problems)
+        if name == "takes":
+            code.line(f"return {write.condition(self.when, ('when',))}")
+        else:
+            self._choose(write)
+        module.add(code)
+        return module
+
+    def _choose(self, write: Fields) -> None:
+        """Writes the choice of a record type: by the value of `dispatch` first, then in order."""
+        code, module = write.code, write.code.module
+        by_key: dict[str, list[Kind]] = {}
+        for kind in self.kinds:
+            for key in kind.keys or ():
+                by_key.setdefault(key, []).append(kind)
+        if "dispatch" in self._data:
+            key = code.let(f"str({code.present(str(self._data['dispatch']))})")
+            sure = {k: kinds[0] for k, kinds in by_key.items() if kinds[0].when is None}
+            found = code.let(f"{module.bind(sure, 'SURE')}.get({key})")
+            code.line(f"if {found} is not None: return {found}")
+            groups: dict[tuple[int, ...], tuple[set[str], list[Kind]]] = {}
+            for k, kinds in by_key.items():
+                if k not in sure:
+                    groups.setdefault(tuple(map(id, kinds)), (set(), kinds))[0].add(k)
+            for keys, kinds in groups.values():
+                with code.block(f"if {key} in {module.bind(frozenset(keys), 'KEYS')}:"):
+                    self._first_of(write, kinds)
+        elif by_key:
+            self.problems.add(("types",), "has types by `is` without a `dispatch`", "Say which field `is` looks at.")
+        rest = [kind for kind in self.kinds if kind.keys is None]
+        self._first_of(write, rest)
+        code.line(f"return {module.bind(rest[-1] if rest else None, 'KIND')}")
+
+    def _first_of(self, write: Fields, kinds: list[Kind]) -> None:
+        for kind in kinds:
+            name = write.code.module.bind(kind, "KIND")
+            if kind.when is None:
+                write.code.line(f"return {name}")
+                return
+            holds = write.condition(kind.when, (*kind.place, "when"))
+            write.code.line(f"if {holds}: return {name}")
+
+    # Fields that stand in text
+
+    @cached_property
+    def parsers(self) -> list[Callable[[Data], Data | None]]:
+        specs = self._data.get("parse") or []
+        return [p for i, spec in enumerate(specs) if (p := self._parser(spec, i)) is not None]
 
     def parsed(self, data: Data) -> Data:
         """The record's data with the fields that `parse` finds in its text."""
-        if not self._parse:
-            return data
-        for parse in self._parse:
-            data = {**data, **parse(data)}
+        for parse in self.parsers:
+            if found := parse(data):
+                data = {**data, **found}
         return data
 
-    def kind_of(self, data: Data) -> Kind:
-        """The first record type whose conditions hold; the last one always does."""
-        if self._dispatch is not None:
-            for kind in self._by_key.get(str(self._dispatch(data)), ()):
-                if kind.when is None or kind.when(data):
-                    return kind
-        for kind in self._rest:
-            if kind.when is None or kind.when(data):
-                return kind
-        return self._rest[-1]
+    def _parser(self, spec: Any, index: int) -> Callable[[Data], Data | None] | None:
+        """From data to the named groups of the first pattern that matches `from`; `pattern` is its name."""
+        place = ("parse", index)
+        if not isinstance(spec, dict) or spec.keys() != _PARSE_KEYS or not isinstance(spec["patterns"], dict):
+            self.problems.add(place, "a parse has `from` and `patterns`")
+            return None
+        get = getter(str(spec["from"]))
+        compiled = [
+            (str(name), found)
+            for name, pattern in spec["patterns"].items()
+            if (found := compiled_pattern(pattern, (*place, "patterns", name), self.problems)) is not None
+        ]
 
-    def time_of(self, data: Data) -> int | None:
-        found = self._time(data)
-        return found if isinstance(found, int) else None
+        def run(data: Data) -> Data | None:
+            text = get(data)
+            if not isinstance(text, str):
+                return None
+            for name, pattern in compiled:
+                found = pattern.search(text)
+                if found:
+                    groups = {k: v for k, v in found.groupdict().items() if present(v) is not None}
+                    return {**groups, "pattern": name}
+            return None
 
-
-def _parser(spec: Any, where: str) -> Any:
-    """A function from data to the named groups of the first pattern that matches `from`; `pattern` is its name."""
-    if not isinstance(spec, dict) or "from" not in spec or "patterns" not in spec:
-        raise WatchfloorError("a parse has `from` and `patterns`", where=where)
-    get = getter(spec["from"])
-    patterns = [(str(name), compile_pattern(pattern, f"{where}.{name}")) for name, pattern in spec["patterns"].items()]
-
-    def run(data: Data) -> Data:
-        text = get(data)
-        if not isinstance(text, str):
-            return {}
-        for name, pattern in patterns:
-            found = pattern.search(text)
-            if found:
-                groups = {k: v for k, v in found.groupdict().items() if present(v) is not None}
-                return {**groups, "pattern": name}
-        return {}
-
-    return run
+        return run
 
 
-def load(path: Path) -> list[Mapping]:
-    """Every mapping of a file or folder, by rank. Raises WatchfloorError that names file and key."""
+def load(path: Path, *, check: bool = True) -> list[Mapping]:
+    """Every mapping of a file or folder, by rank. Raises WatchfloorError that names file, line and key.
+
+    `check=False` leaves what is behind a mapping's head until it takes a record: for content that is known to be right.
+    """
     found = [Mapping(document) for document in documents(path)]
+    if check:
+        for mapping in found:
+            mapping.checked()
     names = [m.name for m in found]
     twice = {n for n in names if names.count(n) > 1}
     if twice:
