@@ -32,7 +32,7 @@ _ISO = re.compile(_PRI + _ISO_TIME + _TAGGED, re.DOTALL)
 # Headers that leave parts out or add some: a year, a zone, a sequence number, an epoch, no tag, no host.
 _LOOSE = re.compile(
     _PRI + r" ?(?:1 )?(?:(?P<sequence>\d{1,10}): )?(?:(?P<origin>[\w.-]{1,255}): )?[*.:]?"
-    r"(?:(?P<bsd>[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d)(?:[.,]\d{1,9})?(?P<year> \d{4})?(?: [A-Z]{3,4}\b)?"
+    r"(?:(?P<bsd>[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d)(?:[.,]\d{1,9})?(?P<year> \d{4})?(?: (?:UTC|[A-Z]{1,3}T)\b)?"
     r"|(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
     r"|(?P<epoch>\d{10}(?:\.\d{1,9})?))(?:: ?| )(?P<rest>.*)",
     re.DOTALL,
@@ -45,6 +45,7 @@ _AUDIT = re.compile(
 )
 _BODY = re.compile(r"(?:CEF:|LEEF:|%[A-Z]|[{\[]|[A-Za-z_][\w.-]{0,63}=)")
 _TELLING = 5  # so many parameters are the record itself, fewer a relay's remarks
+_RECORD = 6  # so many pairs are no prose
 _FORMATS = frozenset({"CEF", "LEEF"})
 # Texts that are lines of logs also where they stand inside a JSON record.
 _LINE = re.compile(r"(?:\d{1,7} )?<\d{1,3}>|.{0,120}?(?:CEF: ?[01]\||LEEF:[12](?:\.0)?\||%(?:ASA|FTD|PIX)-)", re.DOTALL)
@@ -71,7 +72,9 @@ def parts(line: str, modified: int) -> Data:
 
 def is_line(text: str) -> bool:
     """Whether a text is a log line as its product wrote it: a header, a structure or a layout begins it."""
-    return _LINE.match(text) is not None or layouts.shipped().fits(text)
+    if _LINE.match(text) is not None or layouts.shipped().fits(text):
+        return True
+    return text[:1].isalpha() and len(structured(text)) > _RECORD
 
 
 def _headed(line: str, modified: int) -> Data:

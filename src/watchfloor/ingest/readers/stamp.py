@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from watchfloor.core.clock import DAY, iso, to_ms
+from watchfloor.core.clock import DAY, iso, parse_iso, to_ms
 
 _WITHIN = 240  # a line states its time early; what stands later is content
 _MONTHS = {"JanFebMarAprMayJunJulAugSepOctNovDec"[n * 3 : n * 3 + 3]: n + 1 for n in range(12)}
@@ -60,16 +60,20 @@ def dated(text: str, modified: int) -> str:
     Where that is not known (0) the text stays as it is: no year is invented.
     """
     normal = " ".join(text.split())
-    year = datetime.fromtimestamp(modified / 1000, UTC).year
     if normal[-5:-4] == " ":
-        year, normal = int(normal[-4:]), normal[:-5]
-    elif not modified:
+        return _of_year(normal[:-5], int(normal[-4:])) or text
+    if not modified:
         return text
+    year = datetime.fromtimestamp(modified / 1000, UTC).year
     for candidate in (year, year - 1, year - 2, year - 3, year - 4):
-        try:
-            when = datetime.strptime(f"{candidate} {normal}", "%Y %b %d %H:%M:%S").replace(tzinfo=UTC)
-        except ValueError:
-            continue
-        if to_ms(when) <= modified + DAY or candidate != year:
-            return iso(to_ms(when))
+        when = _of_year(normal, candidate)
+        if when and (candidate != year or parse_iso(when) <= modified + DAY):
+            return when
     return text
+
+
+def _of_year(text: str, year: int) -> str | None:
+    try:
+        return iso(to_ms(datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S").replace(tzinfo=UTC)))
+    except ValueError:  # also the 29th of February of a year that has none
+        return None

@@ -61,9 +61,9 @@ def cef(text: str) -> Data:
 def extensions(text: str) -> Data:
     """CEF's `key=value key=value`: a value reaches to the next key."""
     keys = list(_EXTENSION.finditer(text))[:_MOST]
-    ends = [key.start() for key in keys[1:]] + [len(text)]
+    ends = [*(key.start() for key in keys[1:]), len(text)]
     found: Data = {}
-    for key, end in zip(keys, ends, strict=True):
+    for key, end in zip(keys, ends, strict=False):
         found.setdefault(key.group(1), _plain(text[key.end() : end].strip()))
     return found
 
