@@ -19,7 +19,7 @@ from watchfloor.ingest.mappings.convert import integer, text
 from watchfloor.ingest.mappings.values import getter
 
 Data = dict[str, Any]
-_BY_FORMAT = {"evtx": "windows", "mail": "mail", "syslog": "syslog", "csv": "row"}
+_BY_FORMAT = {"evtx": "windows", "mail": "mail", "syslog": "syslog"}
 _MANY = 400
 
 
@@ -27,8 +27,8 @@ def shape_of(record: Record) -> tuple[str, Data]:
     """The shape's name and the record's data in it."""
     data = unwrapped(record.data)
     form = record.format.partition("/")[0]
-    if form in ("syslog", "csv") and data is not record.data:
-        form = "json"  # JSON that came in a line of syslog or a cell of an export
+    if form == "csv" or (form == "syslog" and data is not record.data):
+        form = "json"  # named fields, as JSON has; and JSON that came in a line of syslog
     if form in ("json", "evtx"):
         flat = windows(data)
         if flat is None:
