@@ -44,8 +44,8 @@ def split(content: bytes) -> list[Part]:
     lines = content.splitlines()
     try:
         for line in lines:
-            if line and not line.isspace():
-                found.append(Part(line, _problem(_LINES.decode(line).event)))
+            if raw := line.strip():
+                found.append(Part(raw, _problem(_LINES.decode(raw).event)))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return list(_scanned(content))
     return found
