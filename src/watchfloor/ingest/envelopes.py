@@ -41,11 +41,16 @@ def unwrapped(data: Data) -> Data:
             return unwrapped(inner)
     if "detail-type" in data:
         detail = data.get("detail")
-        if isinstance(detail, dict) and _OWN_ACCOUNT & detail.keys():
+        if isinstance(detail, dict) and (
+            _OWN_ACCOUNT & detail.keys() or str(data.get("source")).startswith("aws.partner/")
+        ):
             return detail
     if str(data.get("category")).startswith("AdvancedHunting-") and isinstance(row := data.get("properties"), dict):
         # Defender's streaming API: a row as a query gives it, and its table.
         return {**row, "category": data["category"], "tenantId": data.get("tenantId")}
+    if "rule" in data and "priority" in data and isinstance(named := data.get("output_fields"), dict):
+        # Falco's names have dots in them; a path reaches those of the record only.
+        return {**data, **{f"output_fields.{name}": value for name, value in named.items()}}
     return _from_text(data)
 
 
