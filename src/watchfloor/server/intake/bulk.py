@@ -123,8 +123,8 @@ async def answer(asked: Asked, door: Door) -> Answer:
 
 def parse(content: bytes, index: str) -> Iterator[Item]:
     """The actions of a body. Raises RefusedRequestError where the lines make no sense any more."""
-    lines = iter(content.split(b"\n"))
-    for number, line in enumerate(lines, 1):
+    lines = enumerate(content.split(b"\n"), 1)
+    for number, line in lines:
         if not line.strip():
             continue
         try:
@@ -138,7 +138,7 @@ def parse(content: bytes, index: str) -> Iterator[Item]:
         if action == "delete":
             yield Item(action, to, id, None)
             continue
-        document = next(lines, b"").strip(b"\r ")
+        document = next(lines, (0, b""))[1].strip(b"\r ")
         if not document:
             raise RefusedRequestError("bad_data", "The bulk request must be terminated by a newline [\\n]")
         yield Item(action, to, id, document, _problem(document))
