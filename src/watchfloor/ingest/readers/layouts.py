@@ -1,9 +1,9 @@
 """Layouts: lines whose values stand in columns without names (firewalls' CSV, access logs). Content in `lines/`.
 
 A layout is YAML: `line` its name, which the record gets as `line`; `start` (RE2) what the text begins with; `split`
-`comma`, `space` (quotes and brackets hold together), `bar` or `pairs`; `columns` the names in order (an empty one is
+`comma`, `space` (quotes and brackets hold together), `bar`, `pairs` or `colon` (`Key: value, Key: value`); `columns` the names in order (an empty one is
 passed over), or a table of such lists by the value of column `key`; `least` so many cells have to be there (all but
-the optional tail); `parts` splits a column once more at blanks; `labels` are columns with DNS names as
+the optional tail). Without `split` and `columns`, the named groups of `start` are the values. `parts` splits a column once more at blanks; `labels` are columns with DNS names as
 `(3)www(7)example(0)`.
 """
 
@@ -24,6 +24,7 @@ from watchfloor.ingest.readers.structure import pairs
 
 _KEYS = frozenset({"line", "start", "split", "columns", "key", "least", "parts", "labels"})
 _CELL = re.compile(r'"((?:[^"\\]|\\.)*)"|\[([^\]]*)\]|(\S+)', re.DOTALL)
+_COLON_KEY = re.compile(r"(?:^|, |: )([A-Z][A-Za-z0-9_]{1,40}): ?(?=\S)")
 _LABEL = re.compile(r"\(\d{1,3}\)")
 
 
@@ -38,10 +39,11 @@ class Layout:
             raise WatchfloorError(f"unknown key {', '.join(sorted(map(str, unknown)))}", where=where)
         self.name = str(data["line"])
         self.start = str(data["start"])
-        split = str(data.get("split", "space"))
-        if split not in _SPLITS and split != "pairs":
-            raise WatchfloorError(f"no split {split!r}", where=where, do=f"One of {', '.join(_SPLITS)}, pairs.")
+        split = str(data.get("split", "groups"))
+        if split not in {*_SPLITS, *_NAMING, "groups"}:
+            raise WatchfloorError(f"no split {split!r}", where=where, do=f"One of {', '.join((*_SPLITS, *_NAMING))}.")
         self._split = _SPLITS.get(split)
+        self._named = _NAMING.get(split) or self._groups
         columns = data.get("columns") or []
         self._columns: list[str] | dict[str, list[str]] = (
             {str(k): list(v) for k, v in columns.items()} if isinstance(columns, dict) else list(columns)
@@ -50,11 +52,12 @@ class Layout:
         self._least = int(data.get("least", 2))
         self._parts: dict[str, list[str]] = data.get("parts") or {}
         self._labels: list[str] = data.get("labels") or []
+        self._pattern: Any = None  # compiled when it is first needed: most products are not in a house
 
     def read(self, text: str) -> dict[str, Any] | None:
         """The cells by name, with `line`; empty ones are left out."""
         if self._split is None:
-            return {**pairs(text), "line": self.name}
+            return {**self._named(text), "line": self.name}
         cells = self._split(text)
         if len(cells) < max(self._least, self._key + 1):
             return None
@@ -71,6 +74,12 @@ class Layout:
                 found[column] = _LABEL.sub(".", found[column]).strip(".")
         found["line"] = self.name
         return found
+
+    def _groups(self, text: str) -> dict[str, Any]:
+        if self._pattern is None:
+            self._pattern = re2.compile(self.start)
+        found = self._pattern.match(text)
+        return {name: value for name, value in found.groupdict().items() if value} if found else {}
 
 
 class Layouts:
@@ -124,6 +133,14 @@ def _by_space(text: str) -> list[str]:
     return [double or bracket or word for double, bracket, word in _CELL.findall(text)]
 
 
+def _by_colon(text: str) -> dict[str, Any]:
+    """`Key: value, Key: value`: a value reaches to the next key."""
+    keys = list(_COLON_KEY.finditer(text))[:400]
+    ends = [*(key.start() for key in keys[1:]), len(text)]
+    return {k.group(1).strip(): text[k.end() : end].strip() for k, end in zip(keys, ends, strict=False)}
+
+
+_NAMING: dict[str, Callable[[str], dict[str, Any]]] = {"pairs": pairs, "colon": _by_colon}
 _SPLITS: dict[str, Callable[[str], list[str]]] = {
     "comma": _by_comma,
     "space": _by_space,

@@ -32,12 +32,14 @@ _ISO = re.compile(_PRI + _ISO_TIME + _TAGGED, re.DOTALL)
 # Headers that leave parts out or add some: a year, a zone, a sequence number, an epoch, no tag, no host.
 _LOOSE = re.compile(
     _PRI + r" ?(?:1 )?(?:(?P<sequence>\d{1,10}): )?(?:(?P<origin>[\w.-]{1,255}): )?[*.:]?"
-    r"(?:(?P<bsd>[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d)(?:[.,]\d{1,9})?(?P<year> \d{4})?(?: (?:UTC|[A-Z]{1,3}T)\b)?"
+    r"(?:(?P<bsd>[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d)(?:[.,]\d{1,9})?"
+    r"(?P<year> \d{4})?(?: (?:UTC|[A-Z]{1,3}T)\b)?"
     r"|(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
     r"|(?P<epoch>\d{10}(?:\.\d{1,9})?))(?:: ?| )(?P<rest>.*)",
     re.DOTALL,
 )
 _NO_HOST = re.compile(_TAG, re.DOTALL)
+_HOST_AND_TAG = re.compile(_TAGGED, re.DOTALL)
 _HOST = re.compile(r"(?P<host>[\w.-]{1,255})(?: ?:)? (?P<message>.*)", re.DOTALL)
 _ONLY_PRI = re.compile(r"<(?P<pri>\d{1,3})>(?:\d{1,10}: )? ?(?P<message>.*)", re.DOTALL)
 _AUDIT = re.compile(
@@ -56,7 +58,8 @@ def parts(line: str, modified: int) -> Data:
     line = _COUNTED.sub("", line, count=1) if line[:1].isdigit() else line
     known = layouts.shipped()
     if (found := known.read(line)) is not None:
-        return _timed({"message": line, **found}, line)
+        data = {"message": line, **found}
+        return data if "time" in found else _timed(data, line)  # a layout's time is whole
     audit = _AUDIT.match(line)
     if audit:
         data = {k: v for k, v in audit.groupdict().items() if v is not None}
@@ -84,11 +87,9 @@ def _headed(line: str, modified: int) -> Data:
         if found:
             data = {k: v for k, v in found.groupdict().items() if v not in (None, "-")}
             data.setdefault("message", "")
-            if data.get("program") in _FORMATS:  # `host CEF:0|...` is no program with a text
-                data["message"] = f"{data.pop('program')}:{data['message']}"
             if pattern is _3164:
                 data["timestamp"] = dated(data["timestamp"], modified)
-            return _prioritised(data)
+            return _finished(data)
     return _loosely(line, modified)
 
 
@@ -96,7 +97,7 @@ def _loosely(line: str, modified: int) -> Data:
     found = _LOOSE.match(line)
     if not found:
         found = _ONLY_PRI.match(line)
-        return _prioritised(found.groupdict()) if found else {"message": line}
+        return _finished(found.groupdict()) if found else {"message": line}
     data: Data = {}
     if found["pri"]:
         data["pri"] = found["pri"]
@@ -109,13 +110,13 @@ def _loosely(line: str, modified: int) -> Data:
     rest = found["rest"]
     if _BODY.match(rest):
         data["message"] = rest
-    elif tag := _NO_HOST.match(rest):
+    elif tag := _NO_HOST.match(rest) or _HOST_AND_TAG.match(rest):
         data.update({k: v for k, v in tag.groupdict().items() if v is not None})
     elif host := _HOST.match(rest):
         data.update(host.groupdict())
     else:
         data["message"] = rest
-    return _prioritised(data)
+    return _finished(data)
 
 
 def _bsd(time: str, year: str | None, modified: int) -> str:
@@ -140,7 +141,9 @@ def _audit_pairs(text: str) -> Data:
     return {**found, **pairs(str(inner))} if inner else found
 
 
-def _prioritised(data: Data) -> Data:
+def _finished(data: Data) -> Data:
+    if data.get("program") in _FORMATS:  # `host CEF:0|...` is no program with a text
+        data["message"] = f"{data.pop('program')}:{data['message']}"
     if "pri" in data:
         number = int(data.pop("pri"))
         data["facility"], data["severity"] = divmod(number, 8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from watchfloor.core.clock import DAY, iso, parse_iso, to_ms
 
@@ -16,7 +17,7 @@ _STATED = [
     re.compile(
         r'\bdate="?(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"?[ ,]time="?'
         + _CLOCK
-        + r'(?:.{0,800}? tz="(?P<zone>[+-]\d\d:?\d\d)")?'
+        + r'(?:.{0,200}? tz="(?P<zone>[+-]\d\d:?\d\d)")?'
     ),
     re.compile(r"\b(?P<day>\d\d)[-/](?P<name>[A-Z][a-z]{2})[-/](?P<year>\d{4})[: ]" + _CLOCK + _ZONE),
     re.compile(r"\b[A-Z][a-z]{2} (?P<name>[A-Z][a-z]{2}) (?P<day>[ \d]?\d) " + _CLOCK + r" (?P<year>\d{4})"),
@@ -30,10 +31,10 @@ _STATED = [
 
 def stated(text: str) -> str | None:
     """The time that a text states early on, with a year, or None; one without a zone is taken as UTC."""
-    head = text[:1000]
+    head = text[: _WITHIN + 60]
     for form in _STATED:
         found = form.search(head)
-        if found is not None and found.start() <= _WITHIN and (when := _iso(found.groupdict())):
+        if found is not None and (when := _iso(found.groupdict())):
             return when
     return None
 
@@ -54,6 +55,7 @@ def _iso(parts: dict[str, str | None]) -> str | None:
     return iso(to_ms(when) - away * 60_000)
 
 
+@lru_cache(maxsize=4096)
 def dated(text: str, modified: int) -> str:
     """A time without a year, `Oct 13 07:01:02`, is the latest one that is not after `modified` (and a day).
 
