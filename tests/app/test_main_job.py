@@ -9,30 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.records import trails
 from watchfloor.app.settings import Settings
 from watchfloor.app.story import Story
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.event import LAYERS
 from watchfloor.core.record import DeadLetter
 from watchfloor.core.verdict import Verdict
-
-TRAIL = {
-    "eventVersion": "1.08",
-    "eventTime": "2026-10-13T07:01:02Z",
-    "eventSource": "cloudtrail.amazonaws.com",
-    "eventName": "StopLogging",
-    "awsRegion": "eu-central-1",
-    "sourceIPAddress": "203.0.113.9",
-    "userAgent": "aws-cli/2.15",
-    "userIdentity": {"type": "IAMUser", "userName": "mallory", "accountId": "111122223333"},
-    "requestParameters": {"name": "main"},
-    "eventID": "0a",
-    "eventType": "AwsApiCall",
-}
-
-
-def trails(count: int) -> list[dict[str, object]]:
-    return [TRAIL | {"eventID": f"{n:04d}"} for n in range(count)]
 
 
 @pytest.mark.xdist_group("story")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,33 +15,23 @@ import click
 import pytest
 import typer.main
 
+from tests.records import TRAIL, trails
+from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.cli import app
-from watchfloor.cli.later import LATER
+from watchfloor.cli.later import LATER, STANDS_IN
 
-TRAIL = {
-    "eventVersion": "1.08",
-    "eventTime": "2026-10-13T07:01:02Z",
-    "eventSource": "cloudtrail.amazonaws.com",
-    "eventName": "StopLogging",
-    "awsRegion": "eu-central-1",
-    "sourceIPAddress": "203.0.113.9",
-    "userAgent": "aws-cli/2.15",
-    "userIdentity": {"type": "IAMUser", "userName": "mallory", "accountId": "111122223333"},
-    "requestParameters": {"name": "main"},
-    "eventID": "0a",
-    "eventType": "AwsApiCall",
-}
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "watchfloor.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
 
 
 @pytest.fixture
 def records(tmp_path: Path) -> Path:
     file = tmp_path / "trail.json"
-    file.write_text(json.dumps({"Records": [TRAIL, TRAIL | {"eventID": "0b"}]}))
+    file.write_text(json.dumps({"Records": trails(2)}))
     return file
 
 
@@ -62,10 +54,12 @@ def test_every_command_has_help_and_the_working_ones_an_example(path: tuple[str,
 
 
 @pytest.mark.parametrize("name", sorted(LATER))
-def test_what_comes_later_says_so_and_fails(name: str) -> None:
-    done = run(name, "anything")
-    assert done.returncode == 1
+def test_what_comes_later_says_so_and_where_it_stands(name: str) -> None:
+    done = run(name, "anything", "--at", "all")
+    assert done.returncode == 2
     assert "later version" in done.stderr
+    assert STANDS_IN in done.stderr
+    assert f"`{name}`" in (ROOT / STANDS_IN).read_text() or f"watchfloor {name}" in (ROOT / STANDS_IN).read_text()
     assert done.stdout == ""
 
 
@@ -134,10 +128,95 @@ def test_a_kept_home_can_be_looked_at_replayed_exported_and_verified(records: Pa
     assert run("doctor", "--home", home).stdout.count("works") >= 5
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two cases of two users, one of whom bears a name that would steer a terminal. Not changed by tests."""
+    folder = tmp_path_factory.mktemp("two")
+    steering = TRAIL["userIdentity"] | {"userName": "eve\x1b[2J\u202e"}
+    (folder / "logs").mkdir()
+    (folder / "logs" / "a.json").write_text(json.dumps({"Records": trails(2)}))
+    (folder / "logs" / "b.json").write_text(
+        json.dumps({"Records": trails(1, userIdentity=steering, sourceIPAddress="203.0.113.77")})
+    )
+    with Watchfloor.open(folder / "home") as product:
+        product.pipeline.ingest([folder / "logs"])
+        assert len(product.pipeline.triage()) == 2
+    return folder / "home"
+
+
+def test_the_queue_is_two_lines_a_case_that_fit_a_narrow_terminal(home: Path) -> None:
+    for columns in ("80", "120"):
+        done = run("case", "list", "--home", home, COLUMNS=columns)
+        shown = done.stdout.splitlines()
+        assert len(shown) == 4
+        assert all(len(line) <= int(columns) for line in shown)
+        assert [line.startswith("  ") for line in shown] == [False, True, False, True]
+        assert all(re.match(r"person( now)? +[<>]?\d+ %  \w+ +case-[0-9a-f]{16}  \w", line) for line in shown[::2])
+    assert run("case", "list", "--home", home, "--limit", "1").stderr.startswith("... and 1 more of 2 cases")
+    assert run("case", "list", "--home", home, "--disposition", "close").stdout == ""
+
+
+def test_nothing_in_a_record_steers_the_terminal(home: Path) -> None:
+    uids = [json.loads(x)["case"] for x in run("case", "list", "--home", home, "--format", "jsonl").stdout.splitlines()]
+    told = "".join(run("case", "show", uid, "--home", home).stdout for uid in uids)
+    told += run("case", "list", "--home", home, COLUMNS="200").stdout
+    told += run("detect", home.parent / "logs").stdout
+    assert "eve" in told
+    assert not {c for c in told if not c.isprintable()} - {"\n"}
+
+
+def test_a_case_is_found_by_the_beginning_of_its_uid_and_near_ones_are_named(home: Path) -> None:
+    first, second = (
+        json.loads(x)["case"] for x in run("case", "list", "--home", home, "--format", "jsonl").stdout.splitlines()
+    )
+    for short in (first[:-3], first.removeprefix("case-")[:9]):
+        assert first in run("case", "show", short, "--home", home).stdout
+    wrong = run("case", "show", first[:-1] + "x", "--home", home)
+    assert (wrong.returncode, first in wrong.stderr) == (1, True)
+    both = run("case", "show", "case-", "--home", home)
+    assert both.returncode == 1
+    assert first in both.stderr
+    assert second in both.stderr
+
+
+def test_a_plan_is_named_exactly_or_not_at_all(home: Path) -> None:
+    with Watchfloor.open(home) as product:
+        plan = next(plan for row in product.desk.queue() if (plan := product.desk.case_view(row.case.uid).plan))
+    assert json.loads(run("plan", "show", plan.uid, "--home", home).stdout)["uid"] == plan.uid
+    for near in (plan.uid[:-1], plan.case_uid):
+        done = run("plan", "approve", near, "--user", "ana", "--passphrase", "x", "--home", home)
+        assert done.returncode == 1
+        assert f"Did you mean {plan.uid}?" in done.stderr
+
+
+def test_a_mistyped_home_is_an_error_and_is_not_made(tmp_path: Path) -> None:
+    absent = tmp_path / "hoem"
+    for arguments in (
+        ("case", "list"), ("case", "show", "x"), ("case", "replay"), ("plan", "show", "x"), ("ledger", "list"),
+        ("ledger", "verify"), ("ledger", "export", tmp_path / "export"), ("ledger", "prove", "0"), ("serve",),
+    ):  # fmt: skip
+        done = run(*arguments, "--home", absent)
+        assert (done.returncode, done.stdout) == (1, ""), arguments
+        assert "nothing is kept here" in done.stderr
+        assert not absent.exists()
+
+
+def test_a_mistyped_path_names_what_is_near(records: Path) -> None:
+    done = run("detect", records.with_name("trial.json"))
+    assert done.returncode == 2
+    assert "trail.json?" in re.sub(r"[\s│]+", "", done.stderr)
+    done = run("detect", records.parent.with_name(records.parent.name[:-1] + "x") / "deep" / "er")
+    assert records.parent.name in re.sub(r"[\s│]+", "", done.stderr)
+
+
 def test_errors_are_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    Watchfloor.open(tmp_path / "home").close()
     for arguments in (
         ("case", "show", "case-none", "--home", tmp_path / "home"),
         ("policy", "show", "nonsense"),
+        ("normalize", "--tenant", "Not One", tmp_path),
+        ("integration", "simulate", tmp_path / "file"),
         ("ledger", "export", tmp_path, "--home", tmp_path / "home"),
     ):
         done = run(*arguments)

@@ -14,6 +14,7 @@ from watchfloor.core.errors import WatchfloorError
 app = typer.Typer(
     name="watchfloor",
     help="An open AI SOC: every verdict can be checked, nothing runs that was not approved.",
+    epilog="Start with `watchfloor demo`, or with your own records: `watchfloor triage PATH`.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -46,7 +47,7 @@ later.register(app)
 
 
 def main() -> None:
-    """Run a command. A WatchfloorError is one line on stderr and exit code 1; usage errors exit with 2."""
+    """Run a command. What a person can act on is one line on stderr and exit code 1; usage errors exit with 2."""
     try:
         app()
     except WatchfloorError as error:
@@ -54,4 +55,7 @@ def main() -> None:
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        say(f"watchfloor: {error.filename or 'input or output'}: {error.strerror or error}", style="bold red")
         sys.exit(1)

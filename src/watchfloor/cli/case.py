@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from watchfloor.cli.named import find_case, opened
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir, OutputFormat
-from watchfloor.cli.output import lines, out, say
+from watchfloor.cli.output import lines, out, put, say
 
 app = typer.Typer(help="Cases: list, show, comment, resolve, reopen, replay.", no_args_is_help=True)
 
-CaseUid = Annotated[str, typer.Argument(help="The case's uid, as `case list` prints it.")]
+CaseUid = Annotated[str, typer.Argument(help="The case's uid, as `case list` prints it, or its beginning.")]
 User = Annotated[str, typer.Option("--user", envvar="WATCHFLOOR_USER", help="Who does it; stands in the ledger.")]
 Hypothesis = Literal["malicious", "benign_true_positive", "false_positive"]
 
@@ -28,16 +28,15 @@ def list_(
 
     Example: `watchfloor case list --disposition escalate`
     """
-    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.cli.tables import case_line, print_queue
 
-    with Watchfloor.open(home) as product:
+    with opened(home) as product:
         rows = product.desk.queue(disposition=disposition, limit=None)
         if format == "jsonl":
             findings = {f.uid: f for f in product.pipeline.findings()}
             lines(case_line(row, findings) for row in rows[:limit])
         else:
-            print_queue(rows[:limit], len(rows))
+            print_queue(rows[:limit], len(rows), "--limit N shows more")
 
 
 @app.command()
@@ -46,11 +45,10 @@ def show(case: CaseUid, home: HomeDir = DEFAULT_HOME) -> None:
 
     Example: `watchfloor case show c-0123456789abcdef`
     """
-    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.cli.tables import print_case
 
-    with Watchfloor.open(home) as product:
-        print_case(product.desk.case_view(case))
+    with opened(home) as product:
+        print_case(product.desk.case_view(find_case(product, case)))
 
 
 @app.command()
@@ -59,12 +57,13 @@ def evidence(uid: Annotated[str, typer.Argument(help="A claim's citation.")], ho
 
     Example: `watchfloor case evidence e-0123456789abcdef`
     """
-    from watchfloor.app.watchfloor import Watchfloor
-
-    with Watchfloor.open(home) as product:
+    with opened(home) as product:
         found = product.desk.evidence_view(uid)
         say(f"{found.source} · {found.lookup.collector} · {found.content_digest} (checked)")
-        out.print(found.content or f"failed: {found.reason}", markup=False)
+        if found.content:
+            out.print_json(found.content)
+        else:
+            put(f"could not check: {found.reason}")
 
 
 @app.command()
@@ -78,10 +77,9 @@ def comment(
 
     Example: `watchfloor case comment c-0123456789abcdef "called the user" --user ana`
     """
-    from watchfloor.app.watchfloor import Watchfloor
-
-    with Watchfloor.open(home) as product:
-        product.desk.comment(case, user, text)
+    with opened(home) as product:
+        product.desk.comment(uid := find_case(product, case), user, text)
+        say(f"{user} on {uid}: {text.strip()}")
 
 
 @app.command()
@@ -96,10 +94,9 @@ def resolve(
 
     Example: `watchfloor case resolve c-0123456789abcdef false_positive --user ana`
     """
-    from watchfloor.app.watchfloor import Watchfloor
-
-    with Watchfloor.open(home) as product:
-        product.desk.resolve(case, hypothesis, user, code)
+    with opened(home) as product:
+        product.desk.resolve(uid := find_case(product, case), hypothesis, user, code)
+        say(f"{uid} is resolved by {user}: {hypothesis}")
 
 
 @app.command()
@@ -108,10 +105,9 @@ def reopen(case: CaseUid, user: User, home: HomeDir = DEFAULT_HOME) -> None:
 
     Example: `watchfloor case reopen c-0123456789abcdef --user ana`
     """
-    from watchfloor.app.watchfloor import Watchfloor
-
-    with Watchfloor.open(home) as product:
-        product.desk.reopen(case, user)
+    with opened(home) as product:
+        product.desk.reopen(uid := find_case(product, case), user)
+        say(f"{uid} is open again")
 
 
 @app.command()
@@ -123,11 +119,12 @@ def replay(
 
     Example: `watchfloor case replay`
     """
-    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.core.errors import WatchfloorError
 
-    with Watchfloor.open(Path(home)) as product:
-        uids = cases or [row.case.uid for row in product.desk.queue(limit=None) if row.verdict]
+    with opened(home) as product:
+        uids = [find_case(product, case) for case in cases or ()] or [
+            row.case.uid for row in product.desk.queue(limit=None) if row.verdict
+        ]
         for uid in uids:
             stored, again = product.desk.replay(uid)
             if stored.canonical() != again.canonical():

@@ -6,11 +6,14 @@ import secrets
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchfloor.cli.output import err, progress, say
+from watchfloor.cli.output import progress, say
+
+if TYPE_CHECKING:
+    from watchfloor.app.watchfloor import Watchfloor
 
 LEAD, ANALYST = "lena", "ana"
 
@@ -57,8 +60,8 @@ def _demo(home: Path, once: bool, port: int, browser: bool) -> None:
         seconds = time.perf_counter() - started
         summary = product.summary(story.truth())
         print_queue(product.desk.queue(disposition="escalate", limit=None), summary.cases)
-        say("")
-        say(f"{done.records:,} records read = {done.events:,} events + {done.dead_letters:,} dead letters")
+
+        say(f"\n{done.records:,} records read = {done.events:,} events + {done.dead_letters:,} dead letters")
         print_summary(summary)
         say(f"\nfrom records to verdicts in {seconds:.1f} s")
         if once:
@@ -68,17 +71,13 @@ def _demo(home: Path, once: bool, port: int, browser: bool) -> None:
         serve_console(product, port, browser)
 
 
-def _play(product, password: str) -> None:  # type: ignore[no-untyped-def]
+def _play(product: Watchfloor, password: str) -> None:
     """What a person does next, played once so that the summary shows it: approve a plan, run it, check the record."""
-    row = next(
-        row
-        for row in product.desk.queue(disposition="escalate", limit=None)
-        if product.desk.case_view(row.case.uid).plan
-    )
-    plan = product.desk.case_view(row.case.uid).plan
+    pressing = product.desk.queue(disposition="escalate", limit=None)
+    plan = next(plan for row in pressing if (plan := product.desk.case_view(row.case.uid).plan))
     approval = product.desk.approve(plan.uid, tuple(a.n for a in plan.actions), LEAD, password)
     outcomes = product.desk.execute(approval.uid)
-    say(f"\n{LEAD} approved {plan.title!r} for {row.case.uid}:", style="bold")
+    say(f"\n{LEAD} approved {plan.title!r} for {plan.case_uid}:", style="bold")
     for outcome in outcomes:
         say(f"  {outcome.n}. {outcome.status}: {outcome.sentence}")
     record = product.desk.ledger_state()
@@ -86,4 +85,4 @@ def _play(product, password: str) -> None:  # type: ignore[no-untyped-def]
         say(f"ledger: {problem}", style="bold red")
     if not record.problems:
         say(f"ledger: {record.size} entries, chain and signed tree heads verified", style="bold green")
-    err.print("run `watchfloor demo` for the console", markup=False)
+    say("run `watchfloor demo` for the console")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from watchfloor.cli.options import ContextDir
-from watchfloor.cli.output import out, say
+from watchfloor.cli.output import put, say
 
 app = typer.Typer(help="Integrations: what they can do, and a company to try them on.", no_args_is_help=True)
 
@@ -23,7 +23,7 @@ def actions() -> None:
 
     for action in Actions.shipped():
         undo = f", undone by {action.undo.action}" if action.undo else ""
-        out.print(f"{action.name:<32} {action.effect:<12} {action.title}{undo}", markup=False)
+        put(f"{action.name:<32} {action.effect:<12} {action.title}{undo}")
 
 
 @app.command()

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
-from watchfloor.core.errors import WatchfloorError
+from watchfloor.cli.output import say
 
 LATER = {
     "query": "Turn a request for evidence into a query for a SIEM.",
     "improve": "Learn from confirmed verdicts, and prove that it helped.",
 }
+STANDS_IN = "docs/explanation/limits.md"
 
 
 def register(app: typer.Typer) -> None:
     for name, does in LATER.items():
         app.command(
             name,
-            help=f"{does}\n\nComes later: this version has no such command yet.",
+            help=f"{does}\n\nComes later: this version has no such command yet. What is missing stands in {STANDS_IN}.",
+            rich_help_panel="Comes later",
             context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
         )(_refuse(name))
 
 
-def _refuse(name: str):  # type: ignore[no-untyped-def]
+def _refuse(name: str) -> Callable[[typer.Context], None]:
     def command(_context: typer.Context) -> None:
-        raise WatchfloorError(
-            f"`watchfloor {name}` comes with a later version", do="See `watchfloor --help` for what works"
+        say(
+            f"watchfloor: `watchfloor {name}` comes with a later version. What is missing stands in {STANDS_IN}",
+            "bold red",
         )
+        raise typer.Exit(2)
 
     return command

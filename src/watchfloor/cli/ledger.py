@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from watchfloor.cli.named import existing, opened
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir
-from watchfloor.cli.output import out, say
+from watchfloor.cli.output import out, put, say
 from watchfloor.core.errors import WatchfloorError
 
 app = typer.Typer(help="The ledger: list, verify, prove, export.", no_args_is_help=True)
@@ -18,13 +19,15 @@ app = typer.Typer(help="The ledger: list, verify, prove, export.", no_args_is_he
 def verify(
     path: Annotated[
         Path | None,
-        typer.Argument(exists=True, help="An export's folder or a proof's file; by default the home's own ledger."),
+        typer.Argument(
+            callback=existing, help="An export's folder or a proof's file; by default the home's own ledger."
+        ),
     ] = None,
     key: Annotated[
         str, typer.Option(help="The public key (base64) that you trust, from another source than the export.")
     ] = "",
     kept: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="A heads.jsonl that you kept from before.")
+        Path | None, typer.Option(callback=existing, dir_okay=False, help="A heads.jsonl that you kept from before.")
     ] = None,
     home: HomeDir = DEFAULT_HOME,
 ) -> None:
@@ -40,9 +43,7 @@ def verify(
     else:
         import tempfile
 
-        from watchfloor.app.watchfloor import Watchfloor
-
-        with tempfile.TemporaryDirectory() as folder, Watchfloor.open(home) as product:
+        with tempfile.TemporaryDirectory() as folder, opened(home) as product:
             product.desk.export_ledger(Path(folder) / "export")
             code = verifier.main([str(Path(folder) / "export"), "--key", product.parts.ledger_key.public, *more])
     if code == 2:
@@ -57,9 +58,7 @@ def export(folder: Annotated[Path, typer.Argument(help="A new folder.")], home: 
 
     Example: `watchfloor ledger export audit-2026-10/`
     """
-    from watchfloor.app.watchfloor import Watchfloor
-
-    with Watchfloor.open(home) as product:
+    with opened(home) as product:
         product.desk.export_ledger(folder)
         key = product.parts.ledger_key.public
         say(f"written to {folder}; check it with: python3 {folder}/verify.py {folder} --key {key}")
@@ -77,9 +76,7 @@ def prove(
 
     Example: `watchfloor ledger prove 12 > proof.json`, and `watchfloor ledger verify proof.json --key BASE64` checks it
     """
-    from watchfloor.app.watchfloor import Watchfloor
-
-    with Watchfloor.open(home) as product:
+    with opened(home) as product:
         proof = product.desk.prove(seq, since)
         key = product.parts.ledger_key.public
     out.print(proof, end="", markup=False)
@@ -92,12 +89,8 @@ def list_(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, hom
 
     Example: `watchfloor ledger list`
     """
-    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.core.clock import iso
 
-    with Watchfloor.open(home) as product:
+    with opened(home) as product:
         for entry in product.desk.ledger_entries(limit):
-            out.print(
-                f"{entry.seq:>7}  {iso(entry.time)}  {entry.actor:<12} {entry.kind:<20} {entry.subject}",
-                markup=False,
-            )
+            put(f"{entry.seq:>7}  {iso(entry.time)}  {entry.actor:<12} {entry.kind:<20} {entry.subject}")

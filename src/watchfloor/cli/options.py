@@ -8,29 +8,46 @@ from typing import Annotated, Literal
 
 import typer
 
+from watchfloor.cli.named import existing
+
 Format = Literal["text", "jsonl"]
 
+NONE: list[Path] = []
+"""The default of options that may be given again; never added to."""
+
+
+def _tenant(name: str) -> str:
+    from watchfloor.store.tenancy import checked
+
+    return checked(name)
+
+
 Paths = Annotated[
-    list[Path], typer.Argument(exists=True, help="Files and folders, any mix; the content tells their kind.")
+    list[Path], typer.Argument(callback=existing, help="Files and folders, any mix; the content tells their kind.")
 ]
 Rules = Annotated[
     list[Path],
-    typer.Option("--rules", exists=True, help="Sigma rules: a file, folder or zip. May be given again."),
+    typer.Option("--rules", callback=existing, help="Sigma rules: a file, folder or zip. May be given again."),
 ]
 ContextDir = Annotated[
     Path | None,
-    typer.Option("--context", exists=True, file_okay=False, help="Business context: assets, identities, windows."),
+    typer.Option(
+        "--context", callback=existing, file_okay=False, help="Business context: assets, identities, windows."
+    ),
 ]
 IntelPaths = Annotated[
     list[Path],
-    typer.Option("--intel", exists=True, help="Threat intelligence: STIX, CSV, MISP warninglists, KEV."),
+    typer.Option("--intel", callback=existing, help="Threat intelligence: STIX, CSV, MISP warninglists, KEV."),
 ]
 LabelsFile = Annotated[
     Path | None,
-    typer.Option("--labels", exists=True, dir_okay=False, help="Verdicts confirmed before (CSV or JSON lines)."),
+    typer.Option("--labels", callback=existing, dir_okay=False, help="Verdicts confirmed before (CSV or JSON lines)."),
 ]
 PolicyName = Annotated[str, typer.Option("--policy", help="A shipped policy's name, or a YAML file.")]
-TenantName = Annotated[str, typer.Option("--tenant", envvar="WATCHFLOOR_TENANT", help="Whose data this is.")]
+
+TenantName = Annotated[
+    str, typer.Option("--tenant", callback=_tenant, envvar="WATCHFLOOR_TENANT", help="Whose data this is.")
+]
 OutputFormat = Annotated[Format, typer.Option("--format", help="`text` for people, `jsonl` for programs.")]
 HomeDir = Annotated[
     Path,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from watchfloor.cli.options import (
+    NONE,
     ContextDir,
     IntelPaths,
     LabelsFile,
@@ -20,7 +20,7 @@ from watchfloor.cli.options import (
     Rules,
     TenantName,
 )
-from watchfloor.cli.output import lines, progress, say
+from watchfloor.cli.output import lines, progress, put, say
 
 if TYPE_CHECKING:
     from watchfloor.core.event import Event
@@ -66,9 +66,9 @@ def _explained(paths: list[Path], tenant: str, normalizer: Normalizer) -> Iterat
 
 def detect(
     paths: Paths,
-    rules: Rules = [],  # noqa: B006  typer's way to say "none given"
+    rules: Rules = NONE,
     shipped: Annotated[bool, typer.Option(help="Use the detections that come with Watchfloor, too.")] = True,
-    intel: IntelPaths = [],  # noqa: B006
+    intel: IntelPaths = NONE,
     format: OutputFormat = "text",
     tenant: TenantName = "default",
 ) -> None:
@@ -84,15 +84,20 @@ def detect(
     detector = Detector.load(rules, shipped=shipped, intel=load_intel(intel) if intel else None)
     reading = Reading(paths, tenant, Normalizer.shipped())
     matches = (finding_line(finding) for event in reading for finding in detector.findings(event))
-    if format == "jsonl":
-        found = lines(matches)
-    else:
-        found = 0
-        for found, match in enumerate(matches, 1):  # noqa: B007  the count is wanted
-            sys.stdout.write("{level:<13} {time}  {title}  {file}, record {record}\n".format(**match))
+    found = lines(matches) if format == "jsonl" else _put_matches(matches)
     _problems(detector)
     reading.say_balance()
     say(f"{found:,} findings")
+
+
+def _put_matches(matches: Iterator[dict[str, Any]]) -> int:
+    """Two lines a match, what and where; returns how many."""
+    count = 0
+    for match in matches:
+        put("{level:<13} {time}  {title}".format(**match))
+        put("  {file}, record {record}".format(**match), "dim")
+        count += 1
+    return count
 
 
 class Reading:
@@ -122,10 +127,10 @@ class Reading:
 
 def triage(
     paths: Paths,
-    rules: Rules = [],  # noqa: B006
+    rules: Rules = NONE,
     shipped: Annotated[bool, typer.Option(help="Use the detections that come with Watchfloor, too.")] = True,
     context: ContextDir = None,
-    intel: IntelPaths = [],  # noqa: B006
+    intel: IntelPaths = NONE,
     labels: LabelsFile = None,
     policy: PolicyName = "default",
     home: Annotated[Path | None, typer.Option(help="Keep everything here; by default it is kept nowhere.")] = None,
@@ -152,6 +157,7 @@ def triage(
         return
     with tempfile.TemporaryDirectory(prefix="watchfloor-") as folder:
         _triage(paths, Path(folder), settings, format)
+    say("kept nowhere; with --home DIR the cases stay, for `watchfloor case show` and `watchfloor serve`")
 
 
 def _triage(paths: list[Path], home: Path, settings: Any, format: str) -> None:
@@ -170,7 +176,7 @@ def _triage(paths: list[Path], home: Path, settings: Any, format: str) -> None:
             findings = {f.uid: f for f in product.pipeline.findings()}
             lines(case_line(row, findings) for row in rows)
         else:
-            print_queue(rows[:SHOWN], len(rows))
+            print_queue(rows[:SHOWN], len(rows), "--format jsonl prints all")
         _balance(done.events, done.dead_letters, done.base_events, done.passed_over)
         print_summary(product.summary())
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from watchfloor.cli.named import find_plan, opened
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir
-from watchfloor.cli.output import out, say
+from watchfloor.cli.output import out, put, say, wrapped
 from watchfloor.core.errors import WatchfloorError
+
+if TYPE_CHECKING:
+    from watchfloor.core.plan import Outcome
 
 app = typer.Typer(help="Plans: show, approve, undo.", no_args_is_help=True)
 
@@ -25,10 +30,8 @@ def show(plan: PlanUid, home: HomeDir = DEFAULT_HOME) -> None:
 
     Example: `watchfloor plan show p-0123456789abcdef`
     """
-    from watchfloor.app.watchfloor import Watchfloor
-
-    with Watchfloor.open(home) as product:
-        found = product.desk.plan(plan)
+    with opened(home) as product:
+        found = find_plan(product, plan)
         out.print_json(found.canonical().decode())
         say(f"digest {found.digest()}")
 
@@ -45,11 +48,10 @@ def approve(
 
     Example: `watchfloor plan approve p-0123456789abcdef --user ana --step 1 --step 2`
     """
-    from watchfloor.app.watchfloor import Watchfloor
-
-    with Watchfloor.open(home) as product:
-        steps = tuple(step) if step else tuple(a.n for a in product.desk.plan(plan).actions)
-        approval = product.desk.approve(plan, steps, user, passphrase)
+    with opened(home) as product:
+        found = find_plan(product, plan)
+        steps = tuple(step or (action.n for action in found.actions))
+        approval = product.desk.approve(found.uid, steps, user, passphrase)
         _print(product.desk.execute(approval.uid))
 
 
@@ -65,15 +67,13 @@ def undo(
 
     Example: `watchfloor plan undo p-0123456789abcdef 2 --user ana`
     """
-    from watchfloor.app.watchfloor import Watchfloor
-
-    with Watchfloor.open(home) as product:
-        _print(product.desk.undo(plan, step, user, passphrase))
+    with opened(home) as product:
+        _print(product.desk.undo(find_plan(product, plan).uid, step, user, passphrase))
 
 
-def _print(outcomes: list) -> None:  # type: ignore[type-arg]
+def _print(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
-        out.print(f"{outcome.n}. {outcome.status}: {outcome.sentence}", markup=False)
+        put(wrapped(f"{outcome.status}: {outcome.sentence}", f"{outcome.n:>3}. "))
     bad = [o for o in outcomes if o.status not in ("succeeded", "already_so", "undone")]
     if bad:
         raise WatchfloorError(f"{len(bad)} of {len(outcomes)} steps had no effect or failed", do="See the lines above")

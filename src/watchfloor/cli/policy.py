@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from watchfloor.cli.output import out, say
+from watchfloor.cli.output import out, put, say
 
 app = typer.Typer(help="Policies: list, show.", no_args_is_help=True)
 
@@ -20,7 +20,7 @@ def list_() -> None:
     from watchfloor import content
 
     for document in content.documents(content.folder("policies")):
-        out.print(f"{document.data.get('name')}: {document.data.get('autonomy', 'close')}", markup=False)
+        put(f"{document.data.get('name')}: {document.data.get('autonomy', 'close')}")
 
 
 @app.command()

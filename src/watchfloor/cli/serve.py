@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchfloor.cli.options import DEFAULT_HOME, HomeDir, Rules
-from watchfloor.cli.output import out, say
+from watchfloor.cli.named import opened
+from watchfloor.cli.options import DEFAULT_HOME, NONE, HomeDir, Rules
+from watchfloor.cli.output import put, say
 from watchfloor.core.errors import WatchfloorError
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ def serve(
 
     Example: `watchfloor serve --port 8450`
     """
-    from watchfloor.app.watchfloor import Watchfloor
-
-    with Watchfloor.open(home) as product:
+    with opened(home) as product:
         if not product.parts.accounts.list(product.parts.tenant):
-            raise WatchfloorError("nobody can log in yet", where=str(home), do="Run: watchfloor user NAME --role lead")
+            raise WatchfloorError(
+                "nobody can log in yet", where=str(home), do=f"Run: watchfloor user NAME --role lead --home {home}"
+            )
         serve_console(product, port, browser)
 
 
@@ -102,7 +103,7 @@ def user(
 
 def doctor(
     home: HomeDir = DEFAULT_HOME,
-    rules: Rules = [],  # noqa: B006
+    rules: Rules = NONE,
 ) -> None:
     """What works, what does not, and how to mend it. Fails when something does not work.
 
@@ -114,6 +115,6 @@ def doctor(
     for check in checks(Path(home), rules):
         broken += not check.works
         mark = "works    " if check.works else "does not "
-        out.print(f"{mark} {check.name}: {check.sentence}", markup=False, style="" if check.works else "yellow")
+        put(f"{mark} {check.name}: {check.sentence}", "" if check.works else "yellow")
     if broken:
         raise WatchfloorError(f"{broken} things do not work", do="Each line above says how to mend it")

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from watchfloor.app.views import CaseView, QueueRow
-from watchfloor.cli.output import err, out
+from watchfloor.cli.output import err, out, printable, put, say, wrapped
 from watchfloor.core.clock import iso
 from watchfloor.core.finding import Finding
+from watchfloor.core.plan import Outcome, Plan
+from watchfloor.core.verdict import Verdict
 from watchfloor.improve.summary import Summary, TruthSummary
 
 STYLE = {"escalate": "bold red", "queue": "yellow", "close": "green"}
 WORD = {"escalate": "person now", "queue": "person", "close": "closed by itself"}
+BADGE = WORD | {"close": "closed"}
+SHORTEST_TITLE = 20
 
 
 def case_line(row: QueueRow, findings: Mapping[str, Finding]) -> dict[str, Any]:
@@ -59,85 +62,116 @@ def finding_line(finding: Finding) -> dict[str, Any]:
     }
 
 
-def print_queue(rows: Sequence[QueueRow], total: int) -> None:
-    """The queue as a table on stdout, the most pressing first."""
+def print_queue(rows: Sequence[QueueRow], total: int, more: str = "") -> None:
+    """The queue on stdout, the most pressing first: a line with the figures and one with the reason for each case.
+
+    `more` tells how to see those that are not shown.
+    """
     if not rows:
-        out.print("no cases")
+        say("no cases")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, style in (("who decides", ""), ("P(malicious)", ""), ("severity", ""), ("case", "dim")):
-        table.add_column(name, style=style, no_wrap=True)
-    table.add_column("what", overflow="fold")
+    severity = max(len(row.case.severity.name) for row in rows)
     for case, verdict in rows:
         disposition = verdict.disposition if verdict else "queue"
-        table.add_row(
-            Text(WORD[disposition], STYLE[disposition]),
-            f"{verdict.probability:.2f}" if verdict else "-",
-            case.severity.name,
-            case.uid,
-            Text(verdict.sentence if verdict else case.title),
+        figures = (
+            f"  {_percent(verdict.probability) if verdict else '?':>5}  {case.severity.name:<{severity}}  {case.uid}  "
         )
-    out.print(table)
+        badge = f"{BADGE[disposition]:<10}"
+        title = printable(case.title)
+        room = max(out.width - len(badge + figures), SHORTEST_TITLE)
+        out.print(Text.assemble((badge, STYLE[disposition]), figures, (_cut(title, room), "bold")))
+        # A sentence is likelihood, colon, reasons; the likelihood stands in the line above.
+        reasons = verdict.sentence.partition(": ")[2] or verdict.sentence if verdict else "not decided yet"
+        put(wrapped(reasons, "  ", most=1))
     if total > len(rows):
-        err.print(f"... and {total - len(rows):,} more; --format jsonl prints all", markup=False)
+        say(f"... and {total - len(rows):,} more of {total:,} cases" + (f"; {more}" if more else ""))
+
+
+def _percent(probability: float) -> str:
+    if probability > 0.99:
+        return ">99 %"
+    return "<1 %" if probability < 0.01 else f"{probability:.0%}".replace("%", " %")
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"
 
 
 def print_case(view: CaseView) -> None:
-    """One case: verdict, why, what could not be checked, plan."""
+    """One case: verdict, why, what could not be checked, plan, what people said."""
     case, verdict = view.case, view.verdict
-    out.print(Text(f"{case.title}  [{case.uid}]", "bold"))
-    out.print(Text(f"{case.severity.name} · {iso(case.time)} to {iso(case.last_time)} · {case.status}"))
+    put(wrapped(case.title), "bold")
+    spans = iso(case.time) if case.time == case.last_time else f"{iso(case.time)} to {iso(case.last_time)}"
+    count = len(case.findings)
+    put(f"{case.uid} · {case.severity.name} · {case.status} · {count:,} finding{'s' if count > 1 else ''}")
+    put(spans)
     if verdict is None:
-        out.print("not decided yet")
-        return
-    out.print(Text(f"\n{WORD[verdict.disposition]}: {verdict.sentence}", STYLE[verdict.disposition]))
-    out.print(Text(f"{verdict.probability_words} ({verdict.probability:.1%}) malicious · {verdict.resolution_code}"))
+        put("not decided yet")
+    else:
+        _print_verdict(verdict)
+    if view.plan:
+        _print_plan(view.plan, view.outcomes)
+    for comment in view.comments:
+        put(wrapped(comment.text, f"\n{comment.author}, {iso(comment.time)}: ", "  "))
+    if view.label:
+        put(f"\nresolved by {view.label.by}: {view.label.verdict.replace('_', ' ')}", "bold")
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    put("\n" + wrapped(f"{WORD[verdict.disposition]}: {verdict.sentence}"), STYLE[verdict.disposition])
+    put(verdict.resolution_code)
+    put("\nwhy (+ speaks for an attack, - against)", "bold")
     for claim in verdict.claims:
         mark = "+" if claim.supports == "malicious" else "-"
-        line = Text(f"  {mark} {claim.sentence}  [{', '.join(c.evidence for c in claim.citations)}]")
-        out.print(line if claim.grounded else Text(f"  struck: {claim.sentence} ({claim.problem})", "dim strike"))
+        if claim.grounded:
+            cited = dict.fromkeys(citation.evidence for citation in claim.citations)
+            put(wrapped(f"{claim.sentence} [{', '.join(cited)}]", f"  {mark} "))
+        else:
+            put(wrapped(f"struck out: {claim.sentence} ({claim.problem})", "  x "), "dim strike")
     for gap in verdict.could_not_check:
-        out.print(Text(f"  ? could not check: {gap.title} ({gap.reason})", "yellow"))
+        put(wrapped(f"could not check: {gap.title} ({gap.reason})", "  ? "), "yellow")
     if verdict.counterfactual:
-        out.print(Text(f"\n{verdict.counterfactual.sentence}"))
+        put("\n" + wrapped(verdict.counterfactual.sentence))
+    if verdict.gates:
+        put("\nconditions for closing by itself", "bold")
     for gate in verdict.gates:
-        out.print(Text(f"  {'holds   ' if gate.holds else 'does not'}  {gate.name}: {gate.sentence}"))
-    if view.plan:
-        out.print(Text(f"\nplan {view.plan.uid}: {view.plan.title}", "bold"))
-        for action in view.plan.actions:
-            done = [o.status for o in view.outcomes if o.n == action.n]
-            out.print(Text(f"  {action.n}. {action.title} · {action.effect} · {action.blast_radius}  {' '.join(done)}"))
-        for left in view.plan.left_out:
-            out.print(Text(f"  left out: {left}", "dim"))
+        put(wrapped(f"{gate.name}: {gate.sentence}", "  holds     " if gate.holds else "  does not  "))
+
+
+def _print_plan(plan: Plan, outcomes: Sequence[Outcome]) -> None:
+    put("\n" + wrapped(f"plan {plan.uid}: {plan.title}"), "bold")
+    for action in plan.actions:
+        done = "".join(f"{o.status} · " for o in outcomes if o.n == action.n)
+        put(wrapped(f"{done}{action.title} · {action.effect} · {action.blast_radius}", f"{action.n:>3}. "))
+    for left in plan.left_out:
+        put(wrapped(f"left out: {left}", "     "), "dim")
 
 
 def print_summary(summary: Summary) -> None:
     """What a run came to, on stderr; against the truth where it is known."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(justify="right", style="bold", no_wrap=True)
-    table.add_column()
-    table.add_row(f"{summary.cases:,}", f"cases from {summary.findings:,} findings")
-    table.add_row(Text(f"{summary.escalated:,}", "bold red"), "escalated: a person must see them now")
-    table.add_row(Text(f"{summary.queued:,}", "yellow"), "queued: a person decides")
-    table.add_row(Text(f"{summary.closed:,}", "green"), "closed by themselves, under the owner's bound")
-    table.add_row(f"{summary.claims - summary.claims_struck:,}", f"claims grounded, {summary.claims_struck} struck out")
-    table.add_row(f"{summary.could_not_check:,}", "checks that could not be made, each shown on its case")
-    table.add_row(f"{summary.minutes_saved:,.0f}", "minutes saved")
-    err.print(table)
+    for number, what, style in (
+        (summary.cases, f"cases from {summary.findings:,} findings", "bold"),
+        (summary.escalated, "escalated: a person must see them now", "bold red"),
+        (summary.queued, "queued: a person decides", "yellow"),
+        (summary.closed, "closed by themselves, under the owner's bound", "green"),
+        (summary.claims - summary.claims_struck, f"claims grounded, {summary.claims_struck:,} struck out", "bold"),
+        (summary.could_not_check, "checks that could not be made, each shown on its case", "bold"),
+        (round(summary.minutes_saved), "minutes saved", "bold"),
+    ):
+        err.print(Text.assemble((f"{number:>7,}", style), f"  {what}"))
     if summary.truth:
         _print_truth(summary.truth)
 
 
 def _print_truth(truth: TruthSummary) -> None:
-    err.print("\nagainst the truth of this story", style="bold")
-    err.print("(invented, and known while the product was built: it shows that it works, not how well)", style="dim")
+    say("\nagainst the truth of this story", "bold")
+    say("(invented, and known while the product was built: it shows that it works, not how well)", "dim")
     for line in truth.attacks:
         fate = {"escalate": "escalated", "queue": "queued", "close": "CLOSED", None: "NOT SEEN"}[line.best]
-        style = "red" if line.missed else "green"
-        err.print(Text(f"  {fate:<9} {line.title} ({line.findings} findings in {len(line.cases)} cases)", style))
+        found = f"{line.title} ({line.findings} findings in {len(line.cases)} cases)"
+        say(wrapped(found, f"  {fate:<9} "), "red" if line.missed else "green")
     missed, closed = truth.attacks_missed, truth.attack_cases_closed
-    style = "bold red" if missed or closed else "bold green"
     attacks = f"{missed} attacks missed, {closed} of {truth.attack_cases} attack cases closed by themselves"
-    err.print(Text(f"  {attacks}", style))
+    say(f"  {attacks}", "bold red" if missed or closed else "bold green")
     wrong = f"{truth.benign_escalated} of {truth.benign_cases} benign cases wrongly escalated"
-    err.print(Text(f"  {wrong}, {truth.benign_closed} closed by themselves"))
+    say(f"  {wrong}, {truth.benign_closed} closed by themselves")
