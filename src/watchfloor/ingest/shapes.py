@@ -9,6 +9,8 @@ record with named fields, as JSON is; any other is `syslog`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from watchfloor.core.record import Record
@@ -25,20 +27,29 @@ _MANY = 400
 
 def shape_of(record: Record) -> tuple[str, Data]:
     """The shape's name and the record's data in it."""
-    data = unwrapped(record.data)
-    form = record.format.partition("/")[0]
+    data = record.data
+    form = record.format
+    if form == "json" and _LOOKED_AT.isdisjoint(data):
+        return "json", data
+    form = form.partition("/")[0]
+    if not _ENVELOPED.isdisjoint(data):
+        data = unwrapped(data)
     if form == "csv" or (form == "syslog" and data is not record.data):
         form = "json"  # named fields, as JSON has; and JSON that came in a line of syslog
     if form in ("json", "evtx"):
-        flat = windows(data)
-        if flat is None:
-            line = carried(data)
-            return ("json", with_entities(data)) if line is None else (_shape_of_line(line), line)
-        if flat.get("Channel") == "Windows PowerShell" and "Message" in flat:
-            # The classic log's data has no names; its message holds them, and Sigma's rules look for them in Data.
-            flat.setdefault("Data", flat["Message"])
-        return "windows", flat
+        return _of_named_fields(data)
     return _shape_of_line(data) if form == "syslog" else _BY_FORMAT.get(form, "json"), data
+
+
+def _of_named_fields(data: Data) -> tuple[str, Data]:
+    flat = windows(data)
+    if flat is None:
+        line = None if _CARRIERS.isdisjoint(data) else carried(data)
+        return ("json", with_entities(data)) if line is None else (_shape_of_line(line), line)
+    if flat.get("Channel") == "Windows PowerShell" and "Message" in flat:
+        # The classic log's data has no names; its message holds them, and Sigma's rules look for them in Data.
+        flat.setdefault("Data", flat["Message"])
+    return "windows", flat
 
 
 def _shape_of_line(data: Data) -> str:
@@ -61,27 +72,39 @@ def windows(data: Data) -> Data | None:
     return None
 
 
+_SYSTEM = ("Channel", "Computer", "EventRecordID", "Level", "Task", "Opcode", "Keywords", "Version")
+# Sigma's name, and the element and attribute where it stands.
+_ATTRIBUTES = (
+    ("Provider_Name", "Provider", "Name"),
+    ("Provider_Guid", "Provider", "Guid"),
+    ("TimeCreated", "TimeCreated", "SystemTime"),
+    ("Execution_ProcessID", "Execution", "ProcessID"),
+    ("Security_UserID", "Security", "UserID"),
+    ("CorrelationActivityID", "Correlation", "ActivityID"),
+)
+
+
 def _from_xml(event: Data) -> Data:
     """The `evtx` library's JSON of an event's XML."""
     system = event["System"]
-    provider = _attributes(system.get("Provider"))
-    flat: Data = {
-        "EventID": _number(_content(system.get("EventID"))),
-        "Channel": _content(system.get("Channel")),
-        "Provider_Name": provider.get("Name") or provider.get("EventSourceName"),
-        "Provider_Guid": provider.get("Guid"),
-        "Computer": _content(system.get("Computer")),
-        "TimeCreated": _attributes(system.get("TimeCreated")).get("SystemTime"),
-        "EventRecordID": _content(system.get("EventRecordID")),
-        "Execution_ProcessID": _attributes(system.get("Execution")).get("ProcessID"),
-        "Security_UserID": _attributes(system.get("Security")).get("UserID"),
-        "CorrelationActivityID": _attributes(system.get("Correlation")).get("ActivityID"),
-    }
-    for name in ("Level", "Task", "Opcode", "Keywords", "Version"):
-        flat[name] = _content(system.get(name))
-    flat = {k: v for k, v in flat.items() if v is not None}
+    flat: Data = {}
+    if (number := _number(_content(system.get("EventID")))) is not None:
+        flat["EventID"] = number
+    for name, element, attribute in _ATTRIBUTES:
+        value = system.get(element)
+        if type(value) is dict and (value := _attributes(value).get(attribute)) is not None:
+            flat[name] = value
+    for name in _SYSTEM:
+        value = system.get(name)
+        if type(value) is dict:
+            value = value.get("#text")
+        if value is not None:
+            flat[name] = value
+    if not flat.get("Provider_Name") and (source := _attributes(system.get("Provider")).get("EventSourceName")):
+        flat["Provider_Name"] = source
     for part in ("EventData", "UserData"):
-        _add_fields(flat, event.get(part), depth=0)
+        if (fields := event.get(part)) is not None:
+            _add_fields(flat, fields, depth=0)
     return flat
 
 
@@ -91,17 +114,18 @@ def _add_fields(flat: Data, fields: Any, depth: int) -> None:
         if fields is not None:
             flat.setdefault("Data", text(_content(fields)))
         return
-    for name, value in list(fields.items())[:_MANY]:
+    for name, value in fields.items() if len(fields) <= _MANY else islice(fields.items(), _MANY):
         if name == "#attributes":
             continue
         if name == "Data":
             flat["Data"] = _unnamed(value)
-        elif isinstance(value, dict) and "#text" not in value and depth < 3:
+        elif not isinstance(value, dict):
+            if value is not None:
+                flat.setdefault(name, value)
+        elif "#text" not in value and depth < 3:
             _add_fields(flat, value, depth + 1)
-        elif value is not None:
-            content = _content(value)
-            if content is not None:
-                flat.setdefault(name, content)
+        elif (content := value.get("#text")) is not None:
+            flat.setdefault(name, content)
 
 
 def _unnamed(value: Any) -> str | None:
@@ -189,7 +213,9 @@ _RENAMED = {"SourceName": "Provider_Name", "ProviderName": "Provider_Name", "Pro
 
 
 def _from_flat(data: Data) -> Data:
-    flat = {_RENAMED.get(k, k): v for k, v in data.items() if v is not None}
+    flat = {k: v for k, v in data.items() if v is not None} if None in data.values() else data.copy()
+    for name in _RENAMED.keys() & flat.keys():
+        flat[_RENAMED[name]] = flat.pop(name)
     flat["EventID"] = _number(flat["EventID"])
     computer = data.get("Computer") or data.get("Hostname") or data.get("host") or data.get("MachineName")
     if isinstance(computer, dict):
@@ -202,3 +228,38 @@ def _from_flat(data: Data) -> Data:
         if isinstance(flat.get(part), dict):
             _add_fields(flat, flat.pop(part), depth=0)
     return flat
+
+
+class _Asked(dict[str, Any]):
+    """An empty record that remembers which keys it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return default
+
+    def __contains__(self, key: object) -> bool:
+        self.asked.add(str(key))
+        return False
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("ask for keys by name first: records that have none of them are passed over")
+
+    keys = items = values = __iter__  # type: ignore[assignment]
+
+
+def _looked_at(*functions: Callable[[Data], Any]) -> frozenset[str]:
+    """The keys of which a record must have one for the functions to do more than they do for an empty record."""
+    empty = _Asked()
+    for function in functions:
+        function(empty)
+    return frozenset(empty.asked)
+
+
+# Most records have none of these keys, and are what they are.
+_ENVELOPED = _looked_at(unwrapped)
+_CARRIERS = _looked_at(carried)
+_LOOKED_AT = _looked_at(unwrapped, windows, carried, with_entities)

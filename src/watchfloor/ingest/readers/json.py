@@ -48,7 +48,7 @@ _BESIDE_OF = {
 }
 # Answers with several lists, whose records do not say which they were in: they get it as `eventType` (Proofpoint TAP).
 _LISTS = frozenset({"messagesDelivered", "messagesBlocked", "clicksPermitted", "clicksBlocked"})
-_OPENABLE = ENVELOPES.keys() | _LISTS
+_OPENABLE = _LISTS.union(ENVELOPES)
 # The bytes of a record and the list that it was in.
 Opened = tuple[bytes, str]
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -77,11 +77,11 @@ def read_lines(source: Source) -> Iterator[Item]:
     for index, (line, length) in enumerate(lines(source.stream, source.longest)):
         if length:
             yield source.unreadable(index, "line", f"a line of {length:,} bytes is longer than a record may be", line)
-        elif line.strip():
+        elif line and not line.isspace():
             data, reason = parse(line)
             if data is None:
                 yield source.unreadable(index, "line", reason, line)
-            elif _OPENABLE & data.keys() and (inner := _opened(line)) is not None:
+            elif not _OPENABLE.isdisjoint(data) and (inner := _opened(line)) is not None:
                 for raw, kind in inner:
                     yield _item(source, count, raw, kind)
                     count += 1
