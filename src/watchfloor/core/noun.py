@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 
 import orjson
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic_core import to_jsonable_python
 
 from watchfloor.core.errors import WatchfloorError
 
@@ -76,7 +77,8 @@ class Noun(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with other fields. What was cached on this one is not taken along: it may rest on them."""
         copied = super().model_copy(update=update, deep=deep)
-        for name in copied.__dict__.keys() - type(copied).model_fields.keys():
+        # Not `model_fields`, which goes through a deprecation on every read: copies are made by the ten thousand.
+        for name in copied.__dict__.keys() - type(copied).__pydantic_fields__.keys():
             del copied.__dict__[name]
         return copied
 
@@ -86,7 +88,7 @@ class Noun(BaseModel):
 
     def canonical(self) -> bytes:
         """The canonical bytes of this noun."""
-        return canonical(self.to_dict())
+        return canonical_of(self)
 
     def digest(self) -> str:
         """The digest of the canonical bytes, reckoned once: a noun is frozen."""
@@ -94,6 +96,26 @@ class Noun(BaseModel):
         if known is None:
             known = self.__dict__["_digest"] = digest_of(self.canonical())
         return str(known)
+
+
+def canonical_of(value: Noun | Mapping[str, Any]) -> bytes:
+    """Canonical bytes of a noun, or of a mapping of nouns, sequences of them and plain data."""
+    try:
+        # Twice as fast as `to_dict` first; what orjson does not write as pydantic does goes the slow way.
+        return orjson.dumps(value, default=_fields, option=_AS_PYDANTIC)
+    except TypeError:
+        return canonical(to_jsonable_python(value))
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Noun):
+        raise TypeError(type(value).__name__)
+    fields, held = type(value).__pydantic_fields__, value.__dict__
+    # More than its fields are what it has cached on itself.
+    return held if len(held) == len(fields) else {name: held[name] for name in fields}
+
+
+_AS_PYDANTIC = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def _readable(name: str, error: ValidationError) -> WatchfloorError:

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from watchfloor.core.case import Case
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.finding import Finding
-from watchfloor.core.noun import Digest, Noun, Tenant, canonical, digest_of
+from watchfloor.core.noun import Digest, Noun, Tenant, canonical_of, digest_of
 from watchfloor.core.policy import Policy
 from watchfloor.core.question import Asked, Question
 from watchfloor.triage.bound import ClassRecord
@@ -82,10 +82,10 @@ class Inputs(Noun):
 
     def digest(self) -> str:
         """Of everything. What many cases share goes in by its own digest, which is reckoned once."""
-        own = self.model_dump(mode="json", exclude={"questions", "scorecard", "policy"})
+        own = {name: getattr(self, name) for name in type(self).model_fields}
         shared = {
             "questions": [question.digest() for question in self.questions],
             "scorecard": self.scorecard.digest(),
             "policy": self.policy.digest(),
         }
-        return digest_of(canonical(own | shared))
+        return digest_of(canonical_of(own | shared))
