@@ -15,7 +15,7 @@ from watchfloor.core.entity import Entity
 from watchfloor.core.evidence import Lookup
 from watchfloor.core.finding import Finding
 from watchfloor.core.noun import canonical
-from watchfloor.core.question import Asked, Question, Selector
+from watchfloor.core.question import Asked, Question
 from watchfloor.triage.case_facts import case_digest
 from watchfloor.triage.principals import stands_for_nobody
 from watchfloor.triage.templates import (
@@ -29,11 +29,56 @@ from watchfloor.triage.templates import (
 Facets = Mapping[str, Mapping[str, Any]]
 
 
-class _Subject(NamedTuple):
+class Form(NamedTuple):
+    """A question with what asking it needs whatever the case, worked out once for all cases."""
+
+    question: Question
+    kind: str
+    role: str
+    names: tuple[str, ...]
+    """Placeholders of the query that tell one subject from another."""
+    needed: tuple[int, ...]
+    """Those of `names`, by place, that must have a value."""
+    in_claims: tuple[str, ...]
+    """Placeholders of the claims that are known when the question is asked."""
+    tactics: frozenset[str]
+
+    @classmethod
+    def of(cls, question: Question) -> Form:
+        kind, _, role = question.about.partition(":")
+        names = tuple(dict.fromkeys(n for n in placeholders(question.query) if n not in ("first", "last")))
+        in_claims = {n for option in question.answers for n in placeholders(option.claim)}
+        return cls(
+            question=question,
+            kind=kind,
+            role=role,
+            names=names,
+            needed=tuple(names.index(n) for n in dict.fromkeys(required(question.query)) if n in names),
+            in_claims=tuple(n for n in sorted(in_claims) if not n.startswith(FROM_EVIDENCE)),
+            tactics=frozenset(map(tactic, question.asks.tactics)),
+        )
+
+
+class _Subject:
     """One finding, and the entity of it that is asked about (None when the finding or the case is)."""
 
+    __slots__ = ("entity", "finding", "key", "role", "values")
+
+    def __init__(self, finding: Finding, entity: Entity | None = None, role: str = "") -> None:
+        self.finding, self.entity, self.role = finding, entity, role
+        self.key = entity.key if entity else ""
+        self.values: dict[str, Any] = {}
+        """What placeholders stand for, hashable: most questions use the same few."""
+
+
+class _Row(NamedTuple):
+    """A finding with what every question looks at."""
+
     finding: Finding
-    entity: Entity | None
+    facets: Mapping[str, Any]
+    tactics: frozenset[str]
+    whole: _Subject
+    entities: tuple[_Subject, ...]
 
 
 class Asker:
@@ -41,78 +86,73 @@ class Asker:
 
     def __init__(self, case: Case, findings: Sequence[Finding], facets: Facets, context: Context, as_of: int) -> None:
         self._case, self._facets, self._context, self._as_of = case, facets, context, as_of
+        self._resolved: dict[str, Entity] = {}
         repeats = Counter(f.detection.uid for f in findings)
-        self._findings = sorted(findings, key=lambda f: (-f.severity, repeats[f.detection.uid], f.time, f.uid))
+        ordered = sorted(findings, key=lambda f: (-f.severity, repeats[f.detection.uid], f.time, f.uid))
+        self._rows = [self._row(finding) for finding in ordered]
         self._times = (min(f.time for f in findings), max(f.time for f in findings)) if findings else (0, 0)
-        self._resolved: dict[Entity, Entity] = {}
 
-    def ask(self, question: Question) -> list[Asked]:
-        """The question put to its subjects, the most telling first; `left_out` says how many more there were."""
-        names = tuple(dict.fromkeys(n for n in placeholders(question.query) if n not in ("first", "last")))
-        needed = [names.index(n) for n in dict.fromkeys(required(question.query)) if n in names]
+    def ask(self, form: Form) -> list[Asked]:
+        """A question put to its subjects, the most telling first; `left_out` says how many more there were."""
         groups: dict[Any, list[_Subject]] = {}
-        for subject in self._subjects(question):
-            value_of = self._namer(subject)
-            values = tuple(_hashable(value_of(name)) for name in names)
-            if any(values[index] is None for index in needed):
+        for subject in self._subjects(form):
+            values = self._values(form, subject)
+            if any(values[index] is None for index in form.needed):
                 continue
-            key = (subject.entity.key if subject.entity else "", values)
-            groups.setdefault(key, []).append(subject)
+            groups.setdefault((subject.key, values), []).append(subject)
         chosen: dict[str, Asked] = {}
         skipped = 0
         for subjects in groups.values():
-            if len(chosen) >= question.most:
+            if len(chosen) >= form.question.most:
                 skipped += 1
                 continue
-            asked = self._asked(question, subjects)
+            asked = self._asked(form, subjects)
             chosen.setdefault(f"{asked.about}|{asked.lookup.uid}", asked)
         return [a.model_copy(update={"left_out": skipped}) if skipped else a for a in chosen.values()]
 
-    def _subjects(self, question: Question) -> Iterator[_Subject]:
-        kind, _, role = question.about.partition(":")
-        for finding in self._findings:
-            if not self._selected(question.asks, finding):
-                continue
-            if kind in ("case", "finding"):
-                yield _Subject(finding, None)
-                if kind == "case":
-                    return
-                continue
-            for involvement in finding.involved:
-                entity = self._resolve(involvement.entity)
-                nobody = entity.type == "user" and stands_for_nobody(entity.value)
-                if entity.type == kind and role in ("", involvement.role) and not nobody:
-                    yield _Subject(finding, entity)
-
-    def _selected(self, asks: Selector, finding: Finding) -> bool:
-        if asks.layers and finding.layer not in asks.layers:
-            return False
-        if asks.kinds and finding.detection.kind not in asks.kinds:
-            return False
-        if asks.tactics and not {tactic(t) for t in asks.tactics} & {tactic(t) for t in finding.tactics}:
-            return False
-        detection = finding.detection
-        if asks.detections and not any(
-            _globbed(text, asks.detections) for text in (detection.uid, detection.family, detection.title)
-        ):
-            return False
-        if not asks.facets and not asks.where:
-            return True
-        have = self._facets.get(finding.event_uid, {})
-        if any(have.get(name) is None for name in asks.facets):
-            return False
-        return all(
-            have.get(name) is not None and _globbed(str(have[name]), globs) for name, globs in asks.where.items()
+    def _row(self, finding: Finding) -> _Row:
+        entities = ((self._resolve(i.entity), i.role) for i in finding.involved)
+        return _Row(
+            finding=finding,
+            facets=self._facets.get(finding.event_uid, {}),
+            tactics=frozenset(map(tactic, finding.tactics)),
+            whole=_Subject(finding),
+            entities=tuple(
+                _Subject(finding, entity, role)
+                for entity, role in entities
+                if entity.type != "user" or not stands_for_nobody(entity.value)
+            ),
         )
 
+    def _subjects(self, form: Form) -> Iterator[_Subject]:
+        for row in self._rows:
+            if not _selected(form, row):
+                continue
+            if form.kind == "case":
+                yield row.whole
+                return
+            if form.kind == "finding":
+                yield row.whole
+                continue
+            for subject in row.entities:
+                if subject.entity and subject.entity.type == form.kind and form.role in ("", subject.role):
+                    yield subject
+
+    def _values(self, form: Form, subject: _Subject) -> tuple[Any, ...]:
+        have = subject.values
+        if missing := [name for name in form.names if name not in have]:
+            value_of = self._namer(subject)
+            have.update((name, _hashable(value_of(name))) for name in missing)
+        return tuple([have[name] for name in form.names])
+
     def _resolve(self, entity: Entity) -> Entity:
-        found = self._resolved.get(entity)
+        found = self._resolved.get(entity.key)
         if found is None:
-            found = self._resolved[entity] = self._context.resolve(entity)
+            found = self._resolved[entity.key] = self._context.resolve(entity)
         return found
 
-    def _asked(self, question: Question, subjects: Sequence[_Subject]) -> Asked:
-        subject = subjects[0]
+    def _asked(self, form: Form, subjects: Sequence[_Subject]) -> Asked:
+        question, subject = form.question, subjects[0]
         times = [s.finding.time for s in subjects]
         names = self._namer(subject, min(times), max(times))
         query = fill_query(question.query, names)
@@ -127,7 +167,8 @@ class Asker:
         else:
             about = subject.entity.key if subject.entity else subject.finding.uid
         lookup = Lookup(tenant=self._case.tenant, collector=question.collector, query=query, as_of=as_of)
-        return Asked(question=question.id, about=about, lookup=lookup, values=_claim_values(question, names))
+        values = {name: words(names(name)) for name in form.in_claims}
+        return Asked(question=question.id, about=about, lookup=lookup, values=values)
 
     def _namer(self, subject: _Subject, first: int = 0, last: int = 0) -> Callable[[str], Any]:
         """What a placeholder stands for. For a case, `first` and `last` span the whole of it."""
@@ -164,9 +205,23 @@ class Asker:
         return sorted(known)
 
 
-def _claim_values(question: Question, names: Callable[[str], Any]) -> dict[str, str]:
-    wanted = {n for option in question.answers for n in placeholders(option.claim)}
-    return {name: words(names(name)) for name in sorted(wanted) if not name.startswith(FROM_EVIDENCE)}
+def _selected(form: Form, row: _Row) -> bool:
+    asks, finding = form.question.asks, row.finding
+    if asks.layers and finding.layer not in asks.layers:
+        return False
+    if asks.kinds and finding.detection.kind not in asks.kinds:
+        return False
+    if form.tactics and not form.tactics & row.tactics:
+        return False
+    detection = finding.detection
+    if asks.detections and not any(
+        _globbed(text, asks.detections) for text in (detection.uid, detection.family, detection.title)
+    ):
+        return False
+    have = row.facets
+    if any(have.get(name) is None for name in asks.facets):
+        return False
+    return all(have.get(name) is not None and _globbed(str(have[name]), globs) for name, globs in asks.where.items())
 
 
 def _attribute(noun: Any, path: str) -> Any:
