@@ -7,10 +7,11 @@ becomes an action, a parameter's name or a path.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from itertools import product
 
 from watchfloor.core.case import Case
@@ -44,6 +45,13 @@ class _Situation:
     policy: Policy
     context: Context
     targets: tuple[Target, ...]
+
+    @cached_property
+    def by_finding(self) -> dict[str, list[Target]]:
+        found: dict[str, list[Target]] = defaultdict(list)
+        for target in self.targets:
+            found[target.finding.uid].append(target)
+        return found
 
 
 def plan_for(
@@ -117,9 +125,9 @@ def _bindings(step: Step, now: _Situation) -> tuple[dict[tuple[str, ...], Bound]
         return {(): {}}, set()
     found: dict[tuple[str, ...], Bound] = {}
     reasons: set[str] = set()
-    for finding in dict.fromkeys(target.finding.uid for target in now.targets):
+    for targets in now.by_finding.values():
         fitting: dict[str, list[Target]] = {name: [] for name in step.aim}
-        for target in (t for t in now.targets if t.finding.uid == finding):
+        for target in targets:
             for name, selector in step.aim.items():
                 problem = misfit(target, selector, now.context, now.verdict.claims)
                 if problem:
