@@ -43,11 +43,12 @@ class ContextCollector(LocalCollector):
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._empty = context == Context()
         self._zone = ZoneInfo(context.company.timezone)
 
     def answer(self, lookup: Lookup) -> Found:
         query, context = lookup.query, self._context
-        if context == Context():
+        if self._empty:
             raise WatchfloorError("no business context is loaded", do="Name its folder in the settings")
         if isinstance(query.get("windows"), dict):
             return Found(open_windows(context, query["windows"]), "context/windows", "A")
