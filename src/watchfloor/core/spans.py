@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _DECODER = json.JSONDecoder()
-_BLANK = " \t\n\r"
+_BLANK = frozenset(" \t\n\r")
 
 
 class Span(NamedTuple):
@@ -18,7 +18,6 @@ class Span(NamedTuple):
     quote: str
 
 
-@lru_cache(maxsize=2_048)  # reading finds the span that grounding then finds again
 def span_of(text: str, path: str) -> Span | None:
     """The span of the value at a dotted path, or None where the path leads nowhere.
 
@@ -26,24 +25,24 @@ def span_of(text: str, path: str) -> Span | None:
     empty path is the whole. Of a repeated key the last counts, as in every JSON parser that we use. Raises ValueError
     for a text that is not JSON as far as it had to be read.
     """
-    at = _blank(text, 0)
-    for part in path.split(".") if path else ():
+    there, span = nearest(text, path)
+    return span if there == path else None
+
+
+@lru_cache(maxsize=2_048)  # reading finds the span that grounding then finds again
+def nearest(text: str, path: str) -> tuple[str, Span]:
+    """The longest leading part of a path that exists, with its span: what shows that the rest is absent.
+
+    Raises like `span_of`.
+    """
+    at, parts = _blank(text, 0), path.split(".") if path else []
+    for depth, part in enumerate(parts):
         found = _into(text, at, part)
         if found is None:
-            return None
+            path = ".".join(parts[:depth])
+            break
         at = found
-    end = _skip(text, at)
-    return _bytes(text, at, end)
-
-
-def nearest(text: str, path: str) -> tuple[str, Span] | None:
-    """The longest leading part of a path that exists, with its span: what shows that the rest is absent."""
-    parts = path.split(".") if path else []
-    for size in range(len(parts), -1, -1):
-        shorter = ".".join(parts[:size])
-        if (span := span_of(text, shorter)) is not None:
-            return shorter, span
-    return None
+    return path, _bytes(text, at, _skip(text, at))
 
 
 def _bytes(text: str, start: int, end: int) -> Span:
@@ -105,7 +104,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def _blank(text: str, at: int) -> int:
-    while text[at : at + 1] and text[at] in _BLANK:
+    while text[at : at + 1] in _BLANK:
         at += 1
     return at
 

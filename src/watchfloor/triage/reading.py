@@ -95,10 +95,9 @@ def _citations(evidence: Evidence, paths: Iterable[str]) -> tuple[Citation, ...]
     """One citation a path; for a path that is absent, what surrounds it, which shows that it is."""
     cited: dict[str, Citation] = {}
     for path in (source for given in paths for source in sources(given)):
-        found = nearest(evidence.content, path)
-        if found is None or found[0] in cited:
+        there, span = nearest(evidence.content, path)
+        if there in cited:
             continue
-        there, span = found
         cited[there] = Citation(
             evidence=evidence.uid,
             content_digest=evidence.content_digest,
