@@ -21,6 +21,7 @@ from watchfloor.core.verdict import Verdict
 from watchfloor.enrich import Enricher
 from watchfloor.ledger.ledger import Draft
 from watchfloor.respond.planner import plan_for
+from watchfloor.store.documents import Document
 from watchfloor.triage.bound import LabelBook
 from watchfloor.triage.case_facts import case_evidence
 from watchfloor.triage.correlation import correlate
@@ -68,12 +69,10 @@ class Decider:
                     escalated.add(one.inputs.case)
             # What would close waits until it is known which cases near it are escalated.
             waiting += [w for w in weighed if w.verdict.disposition == "close" or w.near_before]
-            ready = [w for w in weighed if w.changed and w.verdict.disposition != "close"]
-            with parts.together():
-                decided += [self._record(w) for w in ready]
+            decided += self._record(w for w in weighed if w.changed and w.verdict.disposition != "close")
             report("cases decided", start + len(chunk), len(cases))
-        with parts.together():
-            decided += [self._record(w) for w in self._closing(waiting, escalated)]
+        for start in range(0, len(waiting), CHUNK):
+            decided += self._record(self._closing(waiting[start : start + CHUNK], escalated))
         parts.updates.publish(parts.tenant, "queue", "")
         return decided
 
@@ -127,7 +126,7 @@ class Decider:
             for uid in sorted(gone)
             if stored[uid].findings[0] in holder
         ]
-        documents.put(tenant, *fresh, *merged)
+        documents.put(tenant, *(case for case in (*fresh, *merged) if case != stored.get(case.uid)))
         return fresh
 
     def _weighed(self, inputs: Sequence[Inputs]) -> list[_Weighed]:
@@ -159,25 +158,37 @@ class Decider:
             record = one.record.model_copy(update={"escalated_near": near})
             yield one._replace(inputs=inputs, verdict=decide(inputs), record=record)
 
-    def _record(self, one: _Weighed) -> str:
-        """Write down a new verdict with its plan, what it rests on, and its ledger entries. Returns the case's uid."""
-        parts, verdict, before = self._parts, one.verdict, one.before
-        plan = plan_for(
-            one.inputs.case,
-            verdict,
-            one.inputs.findings,
-            parts.playbooks,
-            actions=parts.actions,
-            policy=parts.policy,
-            context=parts.context,
-            as_of=verdict.time,
-        )
-        case = one.inputs.case.model_copy(update={"status": _status(one.inputs.case, verdict, before)})
-        record = one.record.model_copy(update={"uid": verdict.uid})
-        parts.documents.put(parts.tenant, case, verdict, record, *([plan] if plan else []))
-        parts.ledger.append_many(parts.tenant, _entries(case, verdict, plan, before, parts.clock()))
-        parts.updates.publish(parts.tenant, "case", case.uid)
-        return case.uid
+    def _record(self, weighed: Iterable[_Weighed]) -> list[str]:
+        """Write down new verdicts with their plans, what they rest on, and their ledger entries, all or none.
+
+        Returns the uids of their cases.
+        """
+        parts = self._parts
+        nouns: list[Document] = []
+        entries: list[Draft] = []
+        decided: list[str] = []
+        for one in weighed:
+            verdict, before = one.verdict, one.before
+            plan = plan_for(
+                one.inputs.case,
+                verdict,
+                one.inputs.findings,
+                parts.playbooks,
+                actions=parts.actions,
+                policy=parts.policy,
+                context=parts.context,
+                as_of=verdict.time,
+            )
+            case = one.inputs.case.model_copy(update={"status": _status(one.inputs.case, verdict, before)})
+            nouns += [case, verdict, one.record.model_copy(update={"uid": verdict.uid}), *([plan] if plan else [])]
+            entries += _entries(case, verdict, plan, before, parts.clock())
+            decided.append(case.uid)
+        with parts.together():
+            parts.documents.put(parts.tenant, *nouns)
+            parts.ledger.append_many(parts.tenant, entries)
+        for uid in decided:
+            parts.updates.publish(parts.tenant, "case", uid)
+        return decided
 
     def _keep(self, noun: Noun) -> str:
         """The digest of a noun whose bytes are in the store, written once: every case has the same scorecard."""
