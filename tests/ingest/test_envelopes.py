@@ -119,3 +119,17 @@ def test_entities_that_cannot_be_read_leave_the_alert() -> None:
     for spelled in ("[broken", 7, {"a": 1}, [], [{"$id": ["x"], "Type": 3}]):
         alert = {"SystemAlertId": "a", "Entities": spelled}
         assert with_entities(alert) is alert
+
+
+def test_message_tracking_is_read_by_its_columns(tmp_path: Path) -> None:
+    log = (
+        "#Software: Microsoft Exchange Server\n#Log-type: Message Tracking Log\n"
+        "#Fields: date-time,client-ip,source,event-id,message-id,recipient-address,message-subject,sender-address\n"
+        '2026-10-13T07:01:02.345Z,203.0.113.5,SMTP,RECEIVE,<m1@x.example>,alice@corp.example,"Hi, you",b@x.example\n'
+    )
+    (event,) = events(tmp_path, log)
+    assert (event.mapping, event.get("email.subject"), event.get("src_endpoint.ip")) == (
+        "exchange_trace",
+        "Hi, you",
+        "203.0.113.5",
+    )

@@ -131,11 +131,12 @@ def _typed(kind: str, cell: str) -> Any:
 
 def read_w3c(source: Source) -> Iterator[Item]:
     """W3C extended logs (IIS, CloudFront, proxies): `#Fields:` names the columns; a plain first line of names, too.
+    Exchange's message tracking is the same with commas.
 
     `date` and `time` together are `timestamp`, in UTC as the format says. Cells that say nothing are left out.
     """
     names: list[str] = []
-    software = ""
+    delimiter = software = ""
     for position, (line, length) in enumerate(lines(source.stream)):
         text = line.decode("utf-8", "replace").strip("\ufeff")
         if length:
@@ -144,13 +145,14 @@ def read_w3c(source: Source) -> Iterator[Item]:
         elif text.startswith("#"):
             key, _, value = text[1:].partition(":")
             if key == "Fields":
-                names = value.split()
+                delimiter = "," if "," in value else ""
+                names = [name.strip() for name in value.split(delimiter or None)]
             elif key == "Software":
                 software = value.strip()
         elif not names:
             names = text.split()
         elif text.strip():
-            cells = _cells(text)
+            cells = _cells(text, delimiter or ("\t" if "\t" in text else " "))
             if len(cells) != len(names):
                 reason = f"{len(cells)} cells in a row, but {len(names)} fields in the header"
                 yield source.unreadable(position, "line", reason, line)
@@ -163,8 +165,7 @@ def read_w3c(source: Source) -> Iterator[Item]:
             yield source.record("json", position, "line", line, data)
 
 
-def _cells(text: str) -> list[str]:
-    delimiter = "\t" if "\t" in text else " "
+def _cells(text: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([text.replace("\0", "�")], delimiter=delimiter), [])
     except csv.Error:
