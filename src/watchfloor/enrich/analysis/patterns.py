@@ -12,6 +12,7 @@ import re2
 
 from watchfloor import content
 from watchfloor.core.errors import WatchfloorError
+from watchfloor.core.event import get_path
 
 LONGEST = 32_768
 """Characters of one text that are looked at. What is longer says so itself by its length."""
@@ -101,11 +102,7 @@ def share(count: int, total: int) -> float:
 def text_at(data: Any, *paths: str) -> str:
     """The first of some dotted paths in plain data at which a text or number stands; empty when none does."""
     for path in paths:
-        value: Any = data
-        for part in path.split("."):
-            if isinstance(value, list):
-                value = value[0] if value else None
-            value = value.get(part) if isinstance(value, dict) else None
+        value = get_path(data, path)
         if isinstance(value, (str, int, float)) and value != "":
             return str(value)
     return ""
