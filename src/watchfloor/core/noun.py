@@ -17,7 +17,8 @@ from pydantic_core import to_jsonable_python
 from watchfloor.core.errors import WatchfloorError
 
 # A tenant's name stands in paths and keys, so it can hold nothing that means anything there.
-Tenant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+Tenant = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 _LARGEST = 2**63

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from watchfloor.core.errors import RefusedError
-from watchfloor.core.noun import Tenant
+from watchfloor.core.noun import TENANT_PATTERN
 
-_PATTERN = re.compile(Tenant.__metadata__[0].pattern)  # type: ignore[attr-defined]
+_PATTERN = re.compile(TENANT_PATTERN)
 
 
 def checked(tenant: str) -> str:

@@ -20,7 +20,7 @@ from sigma.rule.base import SigmaYAMLLoader
 
 from watchfloor.core.finding import Severity
 from watchfloor.core.noun import digest_of
-from watchfloor.detect.sigma.conditions import Node, Or, Placeholders, Translator, compile_node
+from watchfloor.detect.sigma.conditions import Node, Not, Or, Placeholders, Translator, compile_node
 from watchfloor.detect.sigma.fields import FieldNames
 from watchfloor.detect.sigma.logsource import LogSource
 from watchfloor.detect.sigma.matchers import Leaf, Test
@@ -183,7 +183,7 @@ def _leaves(node: Node) -> Iterator[Leaf]:
     if isinstance(node, Leaf):
         yield node
     else:
-        for item in getattr(node, "items", None) or (node.item,):  # type: ignore[union-attr]
+        for item in (node.item,) if isinstance(node, Not) else node.items:
             yield from _leaves(item)
 
 
