@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 import socket
 import sys
 import webbrowser
+from collections.abc import Sequence
+from contextlib import suppress
 from enum import Enum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,10 +44,16 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     home: HomeDir = DEFAULT_HOME,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8450,
+    port: Annotated[int, typer.Option(help="The port; the next free one where it is taken.")] = 8450,
     browser: Annotated[bool, typer.Option(help="Open a browser where there is one.")] = False,
+    listen: Annotated[
+        str, typer.Option(help="The IP address to listen on. Beyond this machine put TLS before it.")
+    ] = "127.0.0.1",
+    host: Annotated[
+        list[str], typer.Option(help="A further name under which it may be called. May be given again.")
+    ] = [],  # noqa: B006
 ) -> None:
-    """The console and the API, on this machine's own address.
+    """The console, the API and live intake, on this machine's own address.
 
     Example: `watchfloor serve --port 8450`
     """
@@ -51,26 +62,46 @@ def serve(
             raise WatchfloorError(
                 "nobody can log in yet", where=str(home), do=f"Run: watchfloor user NAME --role lead --home {home}"
             )
-        serve_console(product, port, browser)
+        serve_console(product, port, browser, listen=listen, hosts=[name.lower() for name in host])
 
 
-def serve_console(product: Watchfloor, port: int, browser: bool) -> None:
-    """Serve until Ctrl-C; the address goes to stderr."""
-    from watchfloor.server import ConsoleServer, create_app
+def serve_console(
+    product: Watchfloor, port: int, browser: bool, *, listen: str = "127.0.0.1", hosts: Sequence[str] = ()
+) -> None:
+    """Serve console, API and live intake until Ctrl-C; the address goes to stderr."""
+    from watchfloor.server import ConsoleServer, ServerSettings, create_app
+    from watchfloor.server.intake import Door, Intake
 
-    listening = _listen(port)
+    listening = _listen(listen, port)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     say(f"console: {url}   (Ctrl-C ends it)", style="bold")
     if browser and sys.stderr.isatty():
         webbrowser.open(url)
-    ConsoleServer(create_app(product.desk, product.parts.accounts)).run(sockets=[listening])
+    settings = ServerSettings()
+    if hosts:
+        settings = settings.model_copy(update={"hosts": (*settings.hosts, *hosts)})
+    parts = product.parts
+    app = create_app(product.desk, parts.accounts, settings)
+    # A supervisor's SIGTERM ends it as Ctrl-C does: work under way is finished, and nothing is left half done.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), product.intake.running() as spool:
+        door = Door(spool, product.live_sources, parts.tenant, parts.clock)
+        ConsoleServer(app, Intake(app, door, settings.hosts)).run(sockets=[listening])
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(address: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
+    except ValueError:
+        raise WatchfloorError(f"{address} is no IP address", do="Name one with --listen, e.g. 0.0.0.0") from None
     for candidate in range(port, port + MOST_PORTS) if port else (0,):
         try:
-            return socket.create_server(("127.0.0.1", candidate))
-        except OSError:
+            return socket.create_server((address, candidate), family=family)
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise WatchfloorError(
+                    f"{address} is not an address of this machine", do="Name one of its own"
+                ) from None
             continue
     raise WatchfloorError(f"ports {port} to {port + MOST_PORTS - 1} are taken", do="Name another with --port")
 
