@@ -46,6 +46,14 @@ def test_headers_in_every_spelling(form: str) -> None:
     assert "program" not in found or found["program"] != "CEF"
 
 
+def test_an_audit_record_is_the_same_behind_a_header_of_syslog() -> None:
+    record = "type=USER_AUTH msg=audit(1791874862.345:7): pid=5 msg='op=PAM acct=\"bob\" res=success'"
+    wanted = {"type": "USER_AUTH", "timestamp": "1791874862.345", "acct": "bob", "program": "auditd"}
+    assert wanted.items() <= parts(record, MODIFIED).items()
+    behind = parts(f"<13>Oct 13 07:01:02 web1 audisp-syslog: {record}", MODIFIED)
+    assert {**wanted, "host": "web1"}.items() <= behind.items()
+
+
 TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
     "CEF's escapes": (
         r"CEF:0|V|P|1|7|a \| b|5|msg=x\=1 y\nz suser=CORP\nick act=blocked  path=C:\\a b.exe cs1Label=Rule cs1=my rule",

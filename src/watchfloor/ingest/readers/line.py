@@ -46,7 +46,7 @@ _AUDIT = re.compile(
     r"(?:node=(?P<host>\S+) )?type=(?P<type>\w+) msg=audit\((?P<timestamp>\d+\.\d+):(?P<serial>\d+)\): ?(?P<message>.*)"
 )
 _BODY = re.compile(r"(?:CEF:|LEEF:|%[A-Z]|[{\[]|[A-Za-z_][\w.-]{0,63}=)")
-_TELLING = 5  # so many parameters are the record itself, fewer a relay's remarks
+_TELLING = 5  # so many parameters, or those of a product's own id, are the record itself, others a relay's remarks
 _RECORD = 6  # so many pairs are no prose
 _FORMATS = frozenset({"CEF", "LEEF"})
 # Texts that are lines of logs also where they stand inside a JSON record.
@@ -60,16 +60,17 @@ def parts(line: str, modified: int) -> Data:
     if (found := known.read(line)) is not None:
         data = {"message": line, **found}
         return data if "time" in found else _timed(data, line)  # a layout's time is whole
-    audit = _AUDIT.match(line)
-    if audit:
-        data = {k: v for k, v in audit.groupdict().items() if v is not None}
-        return {**_audit_pairs(data["message"]), **data, "program": "auditd"}
+    if audit := _AUDIT.match(line):
+        return _audited(audit)
     data = _headed(line, modified)
     text = data["message"]
+    if audit := _AUDIT.match(text):
+        return {**data, **_audited(audit)}
     if text is not line and (found := known.read(text)) is not None:
         return _timed({**data, **found}, text)
     if "data" in data and (named := elements(data["data"])):
-        data = {**data, **named, "line": "elements"} if len(named) >= _TELLING else {**data, **named}
+        told = "@" in str(named.get("sd_id")) or len(named) >= _TELLING
+        data = {**data, **named, "line": "elements"} if told else {**data, **named}
     return _timed({**data, **structured(text)}, text)
 
 
@@ -132,6 +133,11 @@ def _timed(data: Data, text: str) -> Data:
     if not data.get("timestamp") and (when := stated(text)):
         data["timestamp"] = when
     return data
+
+
+def _audited(audit: re.Match[str]) -> Data:
+    data = {k: v for k, v in audit.groupdict().items() if v is not None}
+    return {**_audit_pairs(data["message"]), **data, "program": "auditd"}
 
 
 def _audit_pairs(text: str) -> Data:
