@@ -37,7 +37,7 @@ ContextDir = Annotated[
 ]
 IntelPaths = Annotated[
     list[Path],
-    typer.Option("--intel", callback=existing, help="Threat intelligence: STIX, CSV, MISP warninglists, KEV."),
+    typer.Option("--intel", callback=existing, help="Threat intelligence: STIX, TAXII, MISP, OpenIOC, lists, KEV."),
 ]
 LabelsFile = Annotated[
     Path | None,
