@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,33 @@ def test_json_behind_a_header_is_the_record(tmp_path: Path) -> None:
     assert shape_of(record) == ("json", {"a": {"b": 1}})
 
 
+def test_azures_flow_logs_become_a_record_a_flow(tmp_path: Path) -> None:
+    tuples = [
+        "1791874862,203.0.113.9,10.0.0.7,50123,22,T,I,D,B,,,,",
+        "1791874863,10.0.0.7,203.0.113.7,1,443,T,O,A,E,1,2,3,4",
+    ]
+    group = {"rule": "Deny", "flows": [{"mac": "00005E005301", "flowTuples": tuples}]}
+    network = [
+        {
+            "aclID": "x",
+            "flowGroups": [{"rule": "out", "flowTuples": ["1791874862345,10.0.0.7,203.0.113.7,1,443,6,O,B,NX"]}],
+        }
+    ]
+    records = [
+        {"category": "NetworkSecurityGroupFlowEvent", "properties": {"Version": 2, "flows": [group]}},
+        {"category": "FlowLogFlowEvent", "flowRecords": {"flows": network}},
+        {"category": "FlowLogFlowEvent", "flowRecords": {"flows": "none"}},
+    ]
+    (tmp_path / "PT1H.json").write_text(json.dumps({"records": records}))
+    found = [r for r in read(tmp_path / "PT1H.json", "t") if isinstance(r, Record)]
+    assert len({r.uid for r in found}) == 4
+    assert found[0].data["flow"]["decision"] == "D"
+    assert found[0].data["flow"]["rule"] == "Deny"
+    assert found[1].data["flow"]["bytes_in"] == "4"
+    assert found[2].data["flow"]["state"] == "B"
+    assert found[3].data == records[2]
+
+
 def test_a_wrong_layout_is_named(tmp_path: Path) -> None:
     for text, said in (
         ("line: x", "layout"),
@@ -197,7 +225,9 @@ PIECES = st.lists(
             "1 ",
             "Oct 13 07:01:02 ",
             "2026-10-13T07:01:02Z ",
-            "CEF:0|", "CEF:0|V|P|1|2|n|3|", "LEEF:2.0|V|P|1|e|",
+            "CEF:0|",
+            "CEF:0|V|P|1|2|n|3|",
+            "LEEF:2.0|V|P|1|e|",
             "LEEF:2.0|",
             "|",
             "a=",
