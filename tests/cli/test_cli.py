@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -187,6 +188,18 @@ def test_a_plan_is_named_exactly_or_not_at_all(home: Path) -> None:
         done = run("plan", "approve", near, "--user", "ana", "--passphrase", "x", "--home", home)
         assert done.returncode == 1
         assert f"Did you mean {plan.uid}?" in done.stderr
+
+
+def test_who_does_it_must_be_somebody(home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home, tmp_path / "home")
+    with Watchfloor.open(tmp_path / "home") as product:
+        product.add_user("ana", "correct horse", ("analyst",))
+        case = product.desk.queue()[0].case.uid
+    wrong = run("case", "resolve", case, "false_positive", "--user", "anna", "--home", tmp_path / "home")
+    assert (wrong.returncode, "Did you mean ana?" in wrong.stderr) == (1, True)
+    assert run("case", "resolve", case, "false_positive", "--user", "ana", "--home", tmp_path / "home").returncode == 0
+    assert "resolved by ana: false positive" in run("case", "show", case, "--home", tmp_path / "home").stdout
+    assert "user.added" not in run("ledger", "list", "--home", tmp_path / "home", "--limit", "1").stdout
 
 
 def test_a_mistyped_home_is_an_error_and_is_not_made(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from watchfloor.cli.named import find_case, opened
+from watchfloor.cli.named import find_case, find_user, opened
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir, OutputFormat
 from watchfloor.cli.output import lines, out, put, say
 
@@ -43,7 +43,7 @@ def list_(
 def show(case: CaseUid, home: HomeDir = DEFAULT_HOME) -> None:
     """One case: verdict, why, what could not be checked, plan.
 
-    Example: `watchfloor case show c-0123456789abcdef`
+    Example: `watchfloor case show case-0123456789abcdef`
     """
     from watchfloor.cli.tables import print_case
 
@@ -75,10 +75,10 @@ def comment(
 ) -> None:
     """Say something on a case.
 
-    Example: `watchfloor case comment c-0123456789abcdef "called the user" --user ana`
+    Example: `watchfloor case comment case-0123456789abcdef "called the user" --user ana`
     """
     with opened(home) as product:
-        product.desk.comment(uid := find_case(product, case), user, text)
+        product.desk.comment(uid := find_case(product, case), find_user(product, user), text)
         say(f"{user} on {uid}: {text.strip()}")
 
 
@@ -92,10 +92,10 @@ def resolve(
 ) -> None:
     """A person's verdict: resolves the case and labels its class.
 
-    Example: `watchfloor case resolve c-0123456789abcdef false_positive --user ana`
+    Example: `watchfloor case resolve case-0123456789abcdef false_positive --user ana`
     """
     with opened(home) as product:
-        product.desk.resolve(uid := find_case(product, case), hypothesis, user, code)
+        product.desk.resolve(uid := find_case(product, case), hypothesis, find_user(product, user), code)
         say(f"{uid} is resolved by {user}: {hypothesis}")
 
 
@@ -103,10 +103,10 @@ def resolve(
 def reopen(case: CaseUid, user: User, home: HomeDir = DEFAULT_HOME) -> None:
     """Undo a resolution.
 
-    Example: `watchfloor case reopen c-0123456789abcdef --user ana`
+    Example: `watchfloor case reopen case-0123456789abcdef --user ana`
     """
     with opened(home) as product:
-        product.desk.reopen(uid := find_case(product, case), user)
+        product.desk.reopen(uid := find_case(product, case), find_user(product, user))
         say(f"{uid} is open again")
 
 

@@ -80,8 +80,18 @@ def find_plan(product: Watchfloor, given: str) -> Plan:
     raise _unknown("plan", given, near, "watchfloor case show CASE")
 
 
-def _unknown(what: str, given: str, near: list[str], lists: str) -> NotFoundError:
-    return NotFoundError(f"there is no {what} {given!r}", do=f"{_did_you_mean(near)}`{lists}` tells its uid")
+def find_user(product: Watchfloor, given: str) -> str:
+    """The name of somebody who has an account: a mistyped one must not stand in the ledger. Raises NotFoundError."""
+    users = [account.user for account in product.parts.accounts.list(product.parts.tenant)]
+    if given in users:
+        return given
+    raise _unknown(
+        "user", given, get_close_matches(given, users, SHOWN), "watchfloor user NAME --role ROLE", "adds one"
+    )
+
+
+def _unknown(what: str, given: str, near: list[str], command: str, does: str = "tells its uid") -> NotFoundError:
+    return NotFoundError(f"there is no {what} {given!r}", do=f"{_did_you_mean(near)}`{command}` {does}")
 
 
 def _did_you_mean(near: Iterable[str]) -> str:

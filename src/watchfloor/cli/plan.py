@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchfloor.cli.named import find_plan, opened
+from watchfloor.cli.named import find_plan, find_user, opened
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir
 from watchfloor.cli.output import out, put, say, wrapped
 from watchfloor.core.errors import WatchfloorError
@@ -51,7 +51,7 @@ def approve(
     with opened(home) as product:
         found = find_plan(product, plan)
         steps = tuple(step or (action.n for action in found.actions))
-        approval = product.desk.approve(found.uid, steps, user, passphrase)
+        approval = product.desk.approve(found.uid, steps, find_user(product, user), passphrase)
         _print(product.desk.execute(approval.uid))
 
 
@@ -68,7 +68,7 @@ def undo(
     Example: `watchfloor plan undo p-0123456789abcdef 2 --user ana`
     """
     with opened(home) as product:
-        _print(product.desk.undo(find_plan(product, plan).uid, step, user, passphrase))
+        _print(product.desk.undo(find_plan(product, plan).uid, step, find_user(product, user), passphrase))
 
 
 def _print(outcomes: Sequence[Outcome]) -> None:

@@ -113,7 +113,7 @@ def print_case(view: CaseView) -> None:
         _print_plan(view.plan, view.outcomes)
     for comment in view.comments:
         put(wrapped(comment.text, f"\n{comment.author}, {iso(comment.time)}: ", "  "))
-    if view.label:
+    if view.label and case.status in ("resolved", "closed"):
         put(f"\nresolved by {view.label.by}: {view.label.verdict.replace('_', ' ')}", "bold")
 
 
