@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.ledger import verifier
 from watchfloor.ledger.ledger import Draft, Ledger
 from watchfloor.ledger.signing import SigningKey
@@ -172,3 +173,25 @@ def test_a_log_rewritten_from_one_entry_on_is_found_and_located(export: Export, 
     database.close()
     found = export.problems((theirs / "entries.jsonl").read_bytes())
     assert [problem[1:3] for problem in found] == [(3, export.starts[3]), (4, found[1][2])]
+
+
+@pytest.mark.xdist_group("story")
+def test_the_products_own_record_and_its_proofs_verify_alone(decided: Watchfloor, tmp_path: Path) -> None:
+    """The record of the bundled story, as an auditor has it; and one entry that is proven without the others."""
+    before = decided.desk.ledger_state().size
+    decided.desk.comment(decided.desk.queue()[0].case.uid, "ana", "seen")
+    export = Export(decided.desk.export_ledger(tmp_path / "audit"), decided.parts.ledger_key.public)
+    done = export.alone("--key", export.key)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith(f"OK: {before + 1} entries")
+    proof = tmp_path / "proof.json"
+    proof.write_text(decided.desk.prove(before, since=before))
+    command = [sys.executable, "-I", "-S", str(export.folder / "verify.py"), str(proof), "--key", export.key]
+    assert subprocess.run(command, check=False, env={}).returncode == 0
+    proof.write_text(proof.read_text().replace("seen", "sent"))
+    assert subprocess.run(command, check=False, env={}).returncode == 1
+    at = export.starts[before // 2] + 40
+    export.entries.write_bytes(export.good[:at] + bytes([export.good[at] ^ 1]) + export.good[at + 1 :])
+    changed = export.alone("--key", export.key)
+    assert changed.returncode == 1
+    assert changed.stdout.startswith(f"entries.jsonl, entry {before // 2}, byte {at}: one byte is changed")
