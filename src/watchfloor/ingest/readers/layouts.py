@@ -1,8 +1,8 @@
 """Layouts: lines whose values stand in columns without names (firewalls' CSV, access logs). Content in `lines/`.
 
 A layout is YAML: `line` its name, which the record gets as `line`; `start` (RE2) what the text begins with; `split`
-`comma`, `space` (quotes and brackets hold together), `bar`, `pairs` or `colon` (`Key: value, Key: value`); `columns` the
-names in order (an empty one is passed over), or a table of such lists by the value of column `key`; `least` so many
+`comma`, `space` (quotes and brackets hold together), `bar`, `pairs` or `colon` (`Key: value, Key: value`); `columns`
+the names in order (an empty one is passed over), or a table of such lists by the value of column `key`; `least` so many
 cells have to be there (all but the optional tail). Without `split` the named groups of `start` are the values. `parts`
 splits a column once more at blanks; `labels` are columns with DNS names as `(3)www(7)example(0)`.
 """
