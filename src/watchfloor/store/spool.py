@@ -29,11 +29,15 @@ MOST_BYTES = 4 * 1024**3
 _VERSION = 1
 _LAST = 2**63 - 1
 _VACUUM_FROM = 16_384  # free pages: 64 MiB
-_TABLE = (
-    "CREATE TABLE IF NOT EXISTS parcels (seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, "
-    "source TEXT NOT NULL, form TEXT NOT NULL, received_at INTEGER NOT NULL, content BLOB NOT NULL)"
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS parcels (seq INTEGER PRIMARY KEY, tenant TEXT NOT NULL, "
+    "source TEXT NOT NULL, form TEXT NOT NULL, received_at INTEGER NOT NULL, content BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS given (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL)",
+    "INSERT OR IGNORE INTO given VALUES (1, 0)",
 )
+# Many rows in one statement: between two statements another thread may take the interpreter, and for long.
 _INSERT = "INSERT INTO parcels (seq, tenant, source, form, received_at, content) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERTS = {rows: _INSERT + ", (?, ?, ?, ?, ?, ?)" * (rows - 1) for rows in (256, 32, 4, 1)}
 
 
 class SpoolFullError(WatchfloorError):
@@ -96,8 +100,7 @@ class Spool:
                 "SELECT tenant, count(*), sum(length(content)) FROM parcels GROUP BY tenant"
             ):
                 self._waiting[tenant] = Waiting(count, size)
-            given = self._writing.execute("SELECT seq FROM sqlite_sequence").fetchone()
-            self._last = max(after, given[0] if given else 0)
+            self._last = max(after, self._writing.execute("SELECT last FROM given").fetchone()[0])
         except sqlite3.DatabaseError as error:
             self._lock_file.close()
             raise WatchfloorError(
@@ -216,14 +219,22 @@ class Spool:
         execute = self._writing.execute
         execute("BEGIN IMMEDIATE")
         last = self._last
-        rows, gone, lasts = [], [], []
+        rows: list[tuple[int, str, str, str, int, bytes]] = []
+        gone: list[tuple[int, str]] = []
+        lasts: list[int] = []
         for job in jobs:
             for parcel in job.parcels:
                 last += 1
                 rows.append((last, job.tenant, parcel.source, parcel.form, parcel.received_at, parcel.content))
             gone += [(seq, job.tenant) for seq in job.seqs]
             lasts.append(last)
-        self._writing.executemany(_INSERT, rows)
+        start = 0
+        for size, insert in _INSERTS.items():
+            while len(rows) - start >= size:
+                execute(insert, [value for row in rows[start : start + size] for value in row])
+                start += size
+        if rows:
+            execute("UPDATE given SET last = ?", (last,))
         self._writing.executemany("DELETE FROM parcels WHERE seq = ? AND tenant = ?", gone)
         execute("COMMIT")
         self._last = last
@@ -267,6 +278,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     if version > _VERSION:
         connection.close()
         raise WatchfloorError("made by a newer Watchfloor", where=str(path), do="Install that version or a later one")
-    connection.execute(_TABLE)
+    for statement in _TABLES:
+        connection.execute(statement)
     connection.execute(f"PRAGMA user_version={_VERSION}")
     return connection

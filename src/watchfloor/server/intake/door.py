@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.intake import LiveSource, SourceKind
 from watchfloor.server.intake.http import Asked, RefusedRequestError
 from watchfloor.store.spool import Parcel, Spool, SpoolFullError
-
-COMMIT_SECONDS = 30.0
 
 
 class Sources(Protocol):
@@ -25,13 +22,22 @@ class Sources(Protocol):
     def signing_secret(self, source: LiveSource) -> str: ...
 
 
+class _Handed(NamedTuple):
+    parcel: Parcel
+    number: asyncio.Future[int]
+
+
 class Door:
-    """One tenant's way in, for one event loop."""
+    """One tenant's way in, for one event loop.
+
+    What requests hand in while a commit is under way goes to the spool together: one call of the other thread, and one
+    from it, serves them all.
+    """
 
     def __init__(self, spool: Spool, sources: Sources, tenant: str, clock: Callable[[], int]) -> None:
         self._spool, self.sources, self._tenant, self._clock = spool, sources, tenant, clock
-        self._ready: deque[tuple[Future[int], asyncio.Future[int]]] = deque()
-        self._waking = False
+        self._handed: list[_Handed] = []
+        self._under_way = 0
 
     def admit(self, kind: SourceKind, asked: Asked, *schemes: str) -> LiveSource:
         """The source whose token a request shows under one of these schemes. Raises RefusedRequestError."""
@@ -48,33 +54,54 @@ class Door:
     async def put(self, source: LiveSource, content: bytes, form: str = "") -> int:
         """Store what a source hands in; its number, after the commit. Raises RefusedRequestError."""
         loop = asyncio.get_running_loop()
+        number: asyncio.Future[int] = loop.create_future()
+        if not self._handed and not self._under_way:
+            loop.call_soon(self._send, loop)
+        self._handed.append(_Handed(Parcel(source.source, self._clock(), content, form), number))
         try:
-            future = self._spool.put(self._tenant, Parcel(source.source, self._clock(), content, form))
+            return await number
         except SpoolFullError as error:
             raise RefusedRequestError("full", str(error)) from None
-        waiter: asyncio.Future[int] = loop.create_future()
-        future.add_done_callback(lambda done: self._committed(loop, done, waiter))
-        try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                return await waiter
-        except (WatchfloorError, TimeoutError) as error:
+        except WatchfloorError as error:
             raise RefusedRequestError("broken", str(error)) from None
 
-    def _committed(self, loop: asyncio.AbstractEventLoop, future: Future[int], waiter: asyncio.Future[int]) -> None:
-        """In the spool's thread: one commit ends many requests, and wakes the loop once."""
-        self._ready.append((future, waiter))
-        if not self._waking:
-            self._waking = True
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(self._wake)
+    def _send(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Everything that was handed in goes off; where that is too much, each by itself as long as there is room."""
+        handed, self._handed = self._handed, []
+        if not self._put(loop, handed):
+            for one in handed:
+                self._put(loop, [one])
 
-    def _wake(self) -> None:
-        self._waking = False
-        while self._ready:
-            future, waiter = self._ready.popleft()
-            if waiter.done():
-                continue
-            if (error := future.exception()) is not None:
-                waiter.set_exception(error)
-            else:
-                waiter.set_result(future.result())
+    def _put(self, loop: asyncio.AbstractEventLoop, handed: Sequence[_Handed]) -> bool:
+        try:
+            future = self._spool.put(self._tenant, *(one.parcel for one in handed))
+        except Exception as error:
+            if len(handed) > 1 and isinstance(error, SpoolFullError):
+                return False
+            for one in handed:
+                _fail(one, error)
+            return True
+        self._under_way += 1
+        future.add_done_callback(lambda done: self._wake(loop, handed, done))
+        return True
+
+    def _wake(self, loop: asyncio.AbstractEventLoop, handed: Sequence[_Handed], done: Future[int]) -> None:
+        """In the spool's thread."""
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(self._committed, loop, handed, done)
+
+    def _committed(self, loop: asyncio.AbstractEventLoop, handed: Sequence[_Handed], done: Future[int]) -> None:
+        self._under_way -= 1
+        error = done.exception()
+        for back, one in enumerate(reversed(handed)):
+            if error is not None:
+                _fail(one, error)
+            elif not one.number.done():
+                one.number.set_result(done.result() - back)
+        if self._handed and not self._under_way:
+            self._send(loop)
+
+
+def _fail(one: _Handed, error: BaseException) -> None:
+    if not one.number.done():
+        one.number.set_exception(error)

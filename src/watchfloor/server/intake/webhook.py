@@ -25,12 +25,12 @@ async def answer(asked: Asked, door: Door) -> Answer:
     name = asked.path.removeprefix(PREFIX)
     if asked.method != "POST":
         raise RefusedRequestError("bad_method")
-    source = door.sources.named("webhook", name)
     signature = next((asked.header(each) for each in SIGNATURES if each in asked.headers), "")
-    if not signature and door.admit("webhook", asked, "bearer") != source:
+    source = door.sources.named("webhook", name) if signature else door.admit("webhook", asked, "bearer")
+    if source is None or source.uid != name:
         raise RefusedRequestError("bad_token")
     packed = await asked.packed()
-    if source is None or (signature and not _signed(packed, signature, door, source)):
+    if signature and not _signed(packed, signature, door, source):
         raise RefusedRequestError("bad_token")
     content = await asked.unpack(packed)
     if not content.strip():
