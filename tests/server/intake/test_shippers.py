@@ -18,7 +18,7 @@ from tests.server.intake.serving import Served, wait_for
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.intake import Tally
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("shippers")]
 
 
 @pytest.fixture(scope="module")
