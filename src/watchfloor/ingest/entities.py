@@ -28,6 +28,7 @@ _KINDS = (
     _Listed("evidence", "@odata.type", "detectionSource"),
     _Listed("entities", "entityType", "alertId"),
     _Listed("entities", "type", "systemAlertId"),
+    _Listed("relatedEntities", "kind", "incidentNumber"),
 )
 
 

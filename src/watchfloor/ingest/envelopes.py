@@ -18,12 +18,14 @@ _OBJECTS: dict[str, tuple[frozenset[str] | None, frozenset[str]]] = {
     "full_alert": (frozenset({"features", "metadata"}), frozenset()),
     "alert": (frozenset({"incident"}), frozenset()),
     "event": (None, frozenset({"expected_alert"})),
+    "udm": (frozenset({"name", "uid"}), frozenset()),
 }
 # What stands beside a record that is there as JSON text: Beats, Logstash, syslog, Splunk, container logs.
 _TEXTS: dict[str, frozenset[str]] = {
     "message": frozenset({"@timestamp", "@version", "agent", "logStream", "program", "facility"}),
     "_raw": frozenset({"_time", "sourcetype", "_indextime", "source"}),
     "log": frozenset({"stream"}),
+    "CloudTrailEvent": frozenset({"EventId"}),
 }
 _CLOUDWATCH = frozenset({"id", "timestamp", "message", "ingestionTime", "extractedFields", "eventId"})
 # EventBridge's `detail` goes out of its envelope when it names its account itself.
