@@ -10,6 +10,7 @@ import pytest
 from watchfloor.core.context import Context
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.plan import Call
+from watchfloor.integrations import read_connections, write_connections
 from watchfloor.integrations.catalogue import Action, Actions
 from watchfloor.integrations.client import Client
 from watchfloor.integrations.simulated_company import SimulatedCompany
@@ -110,3 +111,14 @@ def test_faults_fail_lose_and_swallow_calls(tmp_path: Path) -> None:
         slow = Client(ACTIONS, [c.model_copy(update={"timeout": 0.01}) for c in company.connections()])
         with pytest.raises(WatchfloorError, match="no answer"):
             slow.perform(Call(action="identity.user", arguments={"user": "ana"}))
+
+
+def test_its_connections_are_read_back_wherever_the_folder_was_named_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with SimulatedCompany(Path("company"), Context()) as company:
+        file = write_connections(Path("company") / "connections.yaml", company.connections())
+        monkeypatch.chdir("/")
+        read = read_connections(tmp_path / file)
+        assert [connection.token() for connection in read] == [read[0].token()] * len(KINDS)

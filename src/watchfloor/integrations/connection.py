@@ -60,6 +60,11 @@ def read_connections(path: Path) -> tuple[Connection, ...]:
 
 def write_connections(path: Path, connections: Iterable[Connection]) -> Path:
     """Write connections as `read_connections` reads them; tokens stay where they are."""
-    listed = [connection.model_dump(mode="json", exclude_defaults=True) for connection in connections]
+    listed = []
+    for connection in connections:
+        fields = connection.model_dump(mode="json", exclude_defaults=True)
+        # Absolute: read back, a relative one would be taken as relative to the file.
+        own = {"token_file": str(connection.token_file.resolve())} if connection.token_file else {}
+        listed.append(fields | own)
     path.write_text(yaml.safe_dump({"connections": listed}, sort_keys=False), encoding="utf-8")
     return path
