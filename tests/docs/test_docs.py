@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from watchfloor.app.settings import Settings
+from watchfloor.core.errors import WatchfloorError
 from watchfloor.detect import Detector
 from watchfloor.ingest import Normalizer
 from watchfloor.triage.catalogue import Catalogue
@@ -86,6 +87,13 @@ def test_the_example_connections_are_read(tmp_path: Path) -> None:
     (tmp_path / "connections.yaml").write_text(text)
     (connection,) = read_connections(tmp_path / "connections.yaml")
     assert connection.kinds == ("identity",)
+
+
+@pytest.mark.parametrize("text", ["{}\npolicy: default\n", "policy: default\n---\npolicy: cautious\n", "policy: [\n"])
+def test_settings_that_cannot_be_read_whole_are_an_error(text: str, tmp_path: Path) -> None:
+    (tmp_path / "watchfloor.yaml").write_text(text)
+    with pytest.raises(WatchfloorError, match=r"watchfloor.yaml"):
+        Settings.read(tmp_path)
 
 
 def test_settings_name_the_key_that_is_wrong(tmp_path: Path) -> None:

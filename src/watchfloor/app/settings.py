@@ -34,8 +34,11 @@ class Settings(Noun):
         file = home / FILE
         if not file.exists():
             return cls()
+        found = list(content.documents(file))  # all of it: what cannot be read is an error, wherever it stands
+        if len(found) > 1:
+            raise WatchfloorError("holds more than one YAML document", where=str(file), do="Make it one")
         try:
-            return cls.model_validate(next((d.data for d in content.documents(file)), {}))
+            return cls.model_validate(found[0].data if found else {})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(map(str, first["loc"]))
@@ -55,7 +58,8 @@ class Settings(Noun):
             data.update({name: str(getattr(self, name).resolve())} if name in data else {})
         if self.policy.endswith((".yaml", ".yml")):
             data["policy"] = str(Path(self.policy).resolve())
-        file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+        if data:
+            file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
 
 
 def read_policy(name: str) -> Policy:
