@@ -73,13 +73,15 @@ def _demo(home: Path, once: bool, port: int, browser: bool) -> None:
 
 def _play(product: Watchfloor, password: str) -> None:
     """What a person does next, played once so that the summary shows it: approve a plan, run it, check the record."""
+    from watchfloor.cli.tables import outcome_lines
+
     pressing = product.desk.queue(disposition="escalate", limit=None)
     plan = next(plan for row in pressing if (plan := product.desk.case_view(row.case.uid).plan))
     approval = product.desk.approve(plan.uid, tuple(a.n for a in plan.actions), LEAD, password)
     outcomes = product.desk.execute(approval.uid)
     say(f"\n{LEAD} approved {plan.title!r} for {plan.case_uid}:", style="bold")
-    for outcome in outcomes:
-        say(f"  {outcome.n}. {outcome.status}: {outcome.sentence}")
+    for line in outcome_lines(plan, outcomes):
+        say(line)
     record = product.desk.ledger_state()
     for problem in record.problems:
         say(f"ledger: {problem}", style="bold red")

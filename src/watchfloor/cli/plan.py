@@ -9,11 +9,11 @@ import typer
 
 from watchfloor.cli.named import find_plan, find_user, opened
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir
-from watchfloor.cli.output import out, put, say, wrapped
+from watchfloor.cli.output import out, put, say
 from watchfloor.core.errors import WatchfloorError
 
 if TYPE_CHECKING:
-    from watchfloor.core.plan import Outcome
+    from watchfloor.core.plan import Outcome, Plan
 
 app = typer.Typer(help="Plans: show, approve, undo.", no_args_is_help=True)
 
@@ -52,7 +52,7 @@ def approve(
         found = find_plan(product, plan)
         steps = tuple(step or (action.n for action in found.actions))
         approval = product.desk.approve(found.uid, steps, find_user(product, user), passphrase)
-        _print(product.desk.execute(approval.uid))
+        _print(found, product.desk.execute(approval.uid))
 
 
 @app.command()
@@ -68,12 +68,15 @@ def undo(
     Example: `watchfloor plan undo p-0123456789abcdef 2 --user ana`
     """
     with opened(home) as product:
-        _print(product.desk.undo(find_plan(product, plan).uid, step, find_user(product, user), passphrase))
+        found = find_plan(product, plan)
+        _print(found, product.desk.undo(found.uid, step, find_user(product, user), passphrase))
 
 
-def _print(outcomes: Sequence[Outcome]) -> None:
-    for outcome in outcomes:
-        put(wrapped(f"{outcome.status}: {outcome.sentence}", f"{outcome.n:>3}. "))
+def _print(plan: Plan, outcomes: Sequence[Outcome]) -> None:
+    from watchfloor.cli.tables import outcome_lines
+
+    for line in outcome_lines(plan, outcomes):
+        put(line)
     bad = [o for o in outcomes if o.status not in ("succeeded", "already_so", "undone")]
     if bad:
         raise WatchfloorError(f"{len(bad)} of {len(outcomes)} steps had no effect or failed", do="See the lines above")

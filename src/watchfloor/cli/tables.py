@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -145,6 +145,13 @@ def _print_plan(plan: Plan, outcomes: Sequence[Outcome]) -> None:
         put(wrapped(f"{done}{action.title} · {action.effect} · {action.blast_radius}", f"{action.n:>3}. "))
     for left in plan.left_out:
         put(wrapped(f"left out: {left}", "     "), "dim")
+
+
+def outcome_lines(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """What became of each step that was run."""
+    titles = {action.n: action.title for action in plan.actions}
+    for outcome in outcomes:
+        yield wrapped(f"{outcome.status}: {titles[outcome.n]}. {outcome.sentence}", f"{outcome.n:>3}. ")
 
 
 def print_summary(summary: Summary) -> None:
