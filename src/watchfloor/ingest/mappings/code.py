@@ -12,7 +12,7 @@ from typing import Any
 
 from watchfloor.ingest.mappings import runtime
 from watchfloor.ingest.mappings.convert import CONVERTERS, text
-from watchfloor.ingest.mappings.values import ABSENT, flat_or_walked, getter, present, step, walked
+from watchfloor.ingest.mappings.values import ABSENT, SHORT, getter, present, step, walked
 
 _INDENT = "    "
 _RUNTIME = {
@@ -21,7 +21,6 @@ _RUNTIME = {
     "BOTH": (list, dict),
     "NOTHING": runtime.NOTHING,
     "collected": runtime.collected,
-    "flat_or_walked": flat_or_walked,
     "inner": runtime.inner,
     "key": runtime.key,
     "mapped": runtime.mapped,
@@ -98,16 +97,18 @@ class Function:
         self._lines.append(_INDENT * self._depth + text)
 
     @contextmanager
+    def scope(self) -> Iterator[None]:
+        """What is computed in here is forgotten after it: it may not have been."""
+        self._known.append({})
+        yield
+        self._known.pop()
+
+    @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Lines under `if ...:`. What is computed in them is forgotten after them."""
+        """Lines under `if ...:`; their computations are known on until the scope's end."""
         self.line(head)
         self._depth += 1
-        self._known.append({})
-        start = len(self._lines)
         yield
-        if len(self._lines) == start:
-            self.line("pass")
-        self._known.pop()
         self._depth -= 1
 
     def known(self, what: Hashable) -> str | None:
@@ -134,7 +135,9 @@ class Function:
         if len(parts) == 1:
             return f"g({self.module.literal(path)})"
         if self.flat:
-            return f"flat_or_walked(data, {self.module.literal(path)}, {self.module.bind(parts, 'PARTS')})"
+            v, key, first = self.module.fresh("t"), self.module.literal(path), self.module.literal(parts[0])
+            walk = f"walked(data, {self.module.bind(parts, 'PARTS')}) if {first} in data else None"
+            return f"({v} if ({v} := g({key})) is not None else {walk})"
         return self._after(parts)
 
     def _after(self, parts: tuple[str, ...]) -> str:
@@ -160,10 +163,7 @@ class Function:
         if variable is not None:
             return variable
         v = self.let(self.raw(path))
-        self.line(f"if {v} is not None:")
-        self.line(f"    if type({v}) is str:")
-        self.line(f"        if len({v}) < 7 and {v} in ABSENT: {v} = None")
-        self.line(f"    elif not {v} and isinstance({v}, BOTH): {v} = None")
+        self.make_present(v)
         return self.keep(("present", path), v)
 
     def text(self, path: str) -> str:
@@ -176,9 +176,20 @@ class Function:
             whole = f"{v} if {v} is None or type({v}) is str and {v}.isascii() else text({v})"
             return self.keep(("text", path), self.let(whole))
         v = self.let(self.raw(path))
+        self.make_text(v)
+        return self.keep(("text", path), v)
+
+    def make_present(self, v: str) -> None:
+        """Makes a variable None where its value says nothing."""
         self.line(f"if {v} is not None:")
         self.line(f"    if type({v}) is str:")
-        self.line(f"        if len({v}) < 7 and {v} in ABSENT: {v} = None")
+        self.line(f"        if len({v}) <= {SHORT} and {v} in ABSENT: {v} = None")
+        self.line(f"    elif not {v} and isinstance({v}, BOTH): {v} = None")
+
+    def make_text(self, v: str) -> None:
+        """The same, and text of what it holds."""
+        self.line(f"if {v} is not None:")
+        self.line(f"    if type({v}) is str:")
+        self.line(f"        if len({v}) <= {SHORT} and {v} in ABSENT: {v} = None")
         self.line(f"        elif not {v}.isascii(): {v} = text({v})")
         self.line(f"    else: {v} = text(present({v}))")
-        return self.keep(("text", path), v)

@@ -86,6 +86,8 @@ def boolean(value: Any) -> bool | None:
 
 def time_ms(value: Any) -> int | None:
     """Milliseconds from ISO 8601, `2020-09-21 18:58:30`, epoch seconds, milliseconds, micro- or nanoseconds."""
+    if type(value) is str and value[10:11] == "T" and value[-1:] == "Z" and (ms := _utc(value)) is not None:
+        return ms
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
@@ -101,6 +103,28 @@ def time_ms(value: Any) -> int | None:
         return _epoch(float(stripped))
     except (ValueError, OverflowError):
         return _other_time(stripped)
+
+
+@lru_cache(maxsize=4096)
+def _second(text: str) -> int | None:
+    """Milliseconds of `2026-10-13T07:01:02`, UTC: the records of a second share it."""
+    try:
+        return _in_range(parse_iso(text)) if text[13] == text[16] == ":" else None
+    except ValueError:
+        return None
+
+
+def _utc(text: str) -> int | None:
+    """Milliseconds of `2026-10-13T07:01:02Z` and `...02.345678Z`; None for what is better left to the whole parser."""
+    if len(text) == 20:
+        return _second(text[:19])
+    fraction = text[20:-1]
+    if text[19:20] != "." or not fraction.isdecimal() or not fraction.isascii():
+        return None
+    # Beyond microseconds nothing counts; half a millisecond is rounded as the whole parser does.
+    micros = int(fraction[:6].ljust(6, "0"))
+    second = None if micros % 1000 == 500 else _second(text[:19])
+    return None if second is None else second + (micros + 500) // 1000
 
 
 def _epoch_whole(value: int) -> int | None:

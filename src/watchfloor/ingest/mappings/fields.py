@@ -2,16 +2,17 @@
 
 A field is one of: text `path` (dotted source path) · `=text` (a constant) · a number or boolean (a constant) · a list
 (alternatives, the first present one counts) · a dictionary with `from` (a path, a rule or alternatives) or `text` (a
-template with `{path}`), and any of `as` (converter or list of them), `match` (a regular expression whose first group counts),
-`map` (a table), `default`, `when` (a condition on the record), or `each` + `fields` (a list of objects), or `items`
-(a list of specifications).
+template with `{path}`), and any of `as` (converter or list of them), `match` (a regular expression whose first group
+counts), `map` (a table), `default`, `when` (a condition on the record), or `each` + `fields` (a list of objects), or
+`items` (a list of specifications).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import re2
@@ -19,8 +20,9 @@ import re2
 from watchfloor.ingest.mappings import runtime
 from watchfloor.ingest.mappings.code import Function
 from watchfloor.ingest.mappings.convert import CONVERTERS, TEXTS, text
+from watchfloor.ingest.mappings.patterns import Pattern
 from watchfloor.ingest.mappings.problems import Place, Problems
-from watchfloor.ingest.mappings.values import ABSENT
+from watchfloor.ingest.mappings.values import ABSENT, SHORT
 
 KEYS = frozenset({"from", "text", "as", "map", "default", "when", "each", "fields", "items", "value", "match"})
 _PLACE = re.compile(r"\{([^{}]+)\}")
@@ -34,6 +36,8 @@ class Value(NamedTuple):
 
 
 NO_VALUE = Value("None")
+Option = tuple[str, ...] | Callable[[], Value]
+"""One of several alternatives: paths, or what writes another one."""
 
 
 def constant(spec: Any) -> bool:
@@ -70,8 +74,11 @@ class Fields:
         if isinstance(spec, str):
             return self._converted(spec, (natural,))
         if isinstance(spec, list):
-            options = [partial(self.field, s, natural, (*place, i)) for i, s in enumerate(spec)]
-            return self._first(options, place)
+            options = [
+                tuple(group) if plain else partial(self.field, s, natural, (*place, i))
+                for plain, group, i, s in _runs(spec, lambda s: isinstance(s, str) and not s.startswith("="))
+            ]
+            return self._first(options, (natural,), place)
         if isinstance(spec, dict):
             return self._rule(spec, natural, place)
         self.problems.add(place, f"cannot read the field {spec!r}", "Give a path, a constant or a rule.")
@@ -85,7 +92,7 @@ class Fields:
             return self._unconditional(spec, natural, place)
         holds = self.condition(spec["when"], (*place, "when"))
         found = self.code.let("None")
-        with self.code.block(f"if {holds}:"):
+        with self.code.scope(), self.code.block(f"if {holds}:"):
             value = self._unconditional(spec, natural, place)
             self.code.line(f"{found} = {value.source}")
         return Value(found, value.is_text)
@@ -121,32 +128,67 @@ class Fields:
             at = (*place, "from", index)
             if isinstance(one, dict):
                 return self._refined(self.field(one, "raw", at), chain, search)
-            if not isinstance(one, (str, int)) or isinstance(one, bool):
+            if not _is_path(one):
                 self.problems.add(at, f"{one!r} is no path", "Give a path or a rule.")
                 return NO_VALUE
             return self._converted(str(one), chain, search)
 
-        return self._first([partial(option, index, one) for index, one in enumerate(options)], place)
+        runs = _runs(options, lambda one: search is None and _is_path(one))
+        written = [tuple(map(str, group)) if plain else partial(option, i, one) for plain, group, i, one in runs]
+        return self._first(written, chain, place)
 
     def _converters(self, names: Any, place: Place) -> tuple[str, ...]:
         wanted = [] if names is None else names if isinstance(names, list) else [names]
         return tuple(n for n in wanted if self.problems.choice(place, "converter", n, CONVERTERS))
 
-    def _first(self, options: Sequence[Callable[[], Value]], place: Place) -> Value:
-        """The first of several values that is there."""
+    def _first(self, options: Sequence[Option], chain: tuple[str, ...], place: Place) -> Value:
+        """The first of several values that is there; several paths in a row by the same converters."""
         if not options:
             self.problems.add(place, "an empty list of alternatives", "Give at least one.")
             return NO_VALUE
-        value = options[0]()
+        code = self.code
+        value = self._option(options[0], chain)
         if len(options) == 1:
             return value
-        found, is_text = self.code.let(value.source), value.is_text
-        for option in options[1:]:
-            with self.code.block(f"if {found} is None:"):
-                value = option()
-                self.code.line(f"{found} = {value.source}")
-            is_text = is_text and value.is_text
+        found, is_text = code.let(value.source), value.is_text
+        with code.scope():
+            for option in options[1:]:
+                with code.block(f"if {found} is None:"):
+                    value = self._option(option, chain)
+                    code.line(f"{found} = {value.source}")
+                is_text = is_text and value.is_text
         return Value(found, is_text)
+
+    def _option(self, option: Option, chain: tuple[str, ...]) -> Value:
+        if callable(option):
+            return option()
+        return self._converted(option[0], chain) if len(option) == 1 else self._first_path(option, chain)
+
+    def _first_path(self, paths: tuple[str, ...], chain: tuple[str, ...]) -> Value:
+        """The first path at which something is; only where that says nothing or is not read, all are tried in turn."""
+        code = self.code
+        known = code.known((paths, chain))
+        if known is not None:
+            return Value(known, bool(TEXTS & {*chain[-1:]}))
+        raw = code.let(code.raw(paths[0]))
+        with code.scope():
+            for path in paths[1:]:
+                with code.block(f"if {raw} is None:"):
+                    code.line(f"{raw} = {code.raw(path)}")
+        v = code.let(raw)
+        as_text = chain[:1] == ("text",)
+        if as_text:
+            code.make_text(v)
+        else:
+            code.make_present(v)
+        value = Value(v, as_text)
+        for name in chain:
+            value = self._one(name, value)
+        again = code.module.bind(runtime.first_converted(paths, chain), "again")
+        found = code.let(value.source)
+        code.line(f"if {found} is None and {raw} is not None: {found} = {again}(data)")
+        code.keep((paths, chain), found)
+        return Value(found, value.is_text)
 
     # Converting
 
@@ -187,9 +229,11 @@ class Fields:
 
     def _pattern(self, pattern: Any, place: Place) -> str | None:
         compiled = compiled_pattern(pattern, place, self.problems)
-        if compiled is not None and not compiled.groups:
+        if compiled is None:
+            return None
+        if not compiled.groups:
             self.problems.add(place, "the pattern has no group", "Put what counts into (...).")
-        return self.code.module.bind(runtime.first_group(compiled), "search")
+        return self.code.module.bind(compiled.first_group, "search")
 
     def _mapped(self, value: Value, spec: dict[str, Any], place: Place) -> Value:
         table, default = spec["map"], spec.get("default")
@@ -201,7 +245,8 @@ class Fields:
         names = (code.module.bind(exact, "MAP"), code.module.bind(folded, "MAP"))
         fallback = code.module.literal(default)
         found = code.let(f"{names[0]}.get({v}) if type({v}) is str else None")
-        code.line(f"if {found} is None: {found} = mapped({v}, {names[0]}, {names[1]}, {fallback})")
+        slow = f"{fallback} if {v} is None else mapped({v}, {names[0]}, {names[1]}, {fallback})"
+        code.line(f"if {found} is None: {found} = {slow}")
         texts = [default, *exact.values()]
         return Value(found, all(t is None or isinstance(t, str) for t in texts))
 
@@ -232,7 +277,7 @@ class Fields:
         inner.code.line(f"return {made}")
         module.add(inner.code)
         items = self.code.present(str(spec["each"]))
-        return Value(self.code.let(f"collected({items}, {name}, objects={objects})"))
+        return Value(self.code.let(f"None if {items} is None else collected({items}, {name}, objects={objects})"))
 
     def _template(self, template: str) -> Value:
         """Text with places; None when one of them is absent."""
@@ -272,8 +317,10 @@ class Fields:
             if known:
                 return f"({known} {holds})"
             v = code.module.fresh("t")
-            either = "or present(%s) is None" if wanted is None else "and present(%s) is not None"
-            return f"(({v} := {code.raw(path)}) {holds} {either % v})"
+            if wanted is None:
+                return f"(({v} := {code.raw(path)}) is None or present({v}) is None)"
+            there = f"(type({v}) is str and len({v}) > {SHORT} or present({v}) is not None)"
+            return f"(({v} := {code.raw(path)}) is not None and {there})"
         exact, others = _wanted(wanted)
         v = code.module.fresh("t")
         value = known or code.raw(path)
@@ -308,15 +355,31 @@ def _wanted(wanted: Any) -> tuple[frozenset[str], Callable[[Function, str], list
     return exact, tests
 
 
+def _is_path(spec: Any) -> bool:
+    return isinstance(spec, (str, int)) and not isinstance(spec, bool)
+
+
+def _runs(specs: list[Any], plain: Callable[[Any], bool]) -> Iterator[tuple[bool, list[Any], int, Any]]:
+    """Specifications in a row that are plain, together; any other by itself: (plain, the row, its index, the first)."""
+    index = 0
+    for is_plain, group in groupby(specs, plain):
+        row = list(group)
+        if is_plain:
+            yield True, row, index, row[0]
+        else:
+            yield from ((False, [one], index + i, one) for i, one in enumerate(row))
+        index += len(row)
+
+
 def _tables(table: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     exact = {str(k): v for k, v in table.items()}
     return exact, {k.lower(): v for k, v in exact.items()}
 
 
-def compiled_pattern(pattern: Any, place: Place, problems: Problems) -> Any:
-    """A linear-time regular expression (RE2): the text is hostile."""
+def compiled_pattern(pattern: Any, place: Place, problems: Problems) -> Pattern | None:
+    """The pattern; a mistake where it is none."""
     try:
-        return re2.compile(str(pattern))
+        return Pattern(str(pattern))
     except re2.error as error:
         problems.add(place, f"not a regular expression: {error}")
         return None

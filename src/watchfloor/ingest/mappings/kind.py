@@ -180,7 +180,7 @@ class _Writer:
         value = self.fields.field(spec, "text", place)
         names, v = self.module.bind(table, "NUMBERS"), value.source
         number = self.code.let(f"{names}.get({v}) if type({v}) is str else None")
-        self.code.line(f"if {number} is None: {number} = numbered({v}, {names})")
+        self.code.line(f"if {number} is None: {number} = None if {v} is None else numbered({v}, {names})")
         return number
 
     def _metadata(self, tree: Tree) -> Tree:

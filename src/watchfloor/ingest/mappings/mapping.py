@@ -14,7 +14,7 @@ from watchfloor.ingest.mappings.fields import Fields, compiled_pattern
 from watchfloor.ingest.mappings.kind import Common, Kind
 from watchfloor.ingest.mappings.objects import Leaf
 from watchfloor.ingest.mappings.problems import Problems
-from watchfloor.ingest.mappings.values import Data, getter, present
+from watchfloor.ingest.mappings.values import ABSENT, Data, getter
 
 _KEYS = frozenset(
     [
@@ -141,7 +141,7 @@ class Mapping:
                 if k not in sure:
                     groups.setdefault(tuple(map(id, kinds)), (set(), kinds))[0].add(k)
             for keys, kinds in groups.values():
-                with code.block(f"if {key} in {module.bind(frozenset(keys), 'KEYS')}:"):
+                with code.scope(), code.block(f"if {key} in {module.bind(frozenset(keys), 'KEYS')}:"):
                     self._first_of(write, kinds)
         elif by_key:
             self.problems.add(("types",), "has types by `is` without a `dispatch`", "Say which field `is` looks at.")
@@ -190,10 +190,9 @@ class Mapping:
             if not isinstance(text, str):
                 return None
             for name, pattern in compiled:
-                found = pattern.search(text)
-                if found:
-                    groups = {k: v for k, v in found.groupdict().items() if present(v) is not None}
-                    return {**groups, "pattern": name}
+                found = pattern.named(text)
+                if found is not None:
+                    return {**{k: v for k, v in found.items() if v not in ABSENT}, "pattern": name}
             return None
 
         return run

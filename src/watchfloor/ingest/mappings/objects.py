@@ -106,7 +106,7 @@ class Objects:
         if certain:
             self._accompany(made, constants, name, rest)
         elif constants or name in NEEDS:
-            with self.code.block(f"if {made}:"):
+            with self.code.scope(), self.code.block(f"if {made}:"):
                 self._accompany(made, constants, name, rest)
         return Made(made, certain)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from watchfloor.core.ocsf import OTHER
-from watchfloor.ingest.mappings.convert import address, doubled_json, integer, text
-from watchfloor.ingest.mappings.values import ABSENT, present, step
+from watchfloor.ingest.mappings.convert import CONVERTERS, address, doubled_json, integer, text
+from watchfloor.ingest.mappings.values import ABSENT, Data, Getter, getter, present, step
 
 MOST_ITEMS = 1000
 MOST_OBSERVABLES = 200
@@ -67,7 +67,7 @@ def collected(value: Any, make: Callable[[Any], Any], *, objects: bool) -> list[
 
 
 def observe(found: list[Any], seen: set[tuple[int, str]], kind: tuple[str, str, int], value: Any) -> None:
-    """Adds the observables of a value (text, a fingerprint, or a list of these), each once. `kind`: name, caption, number."""
+    """Adds the observables of a value: text, a fingerprint, or a list of these. `kind`: name, caption, number."""
     name, caption, number = kind
     for one in value if isinstance(value, list) else (value,):
         shown = one.get("value") if isinstance(one, dict) else one
@@ -83,6 +83,24 @@ def reach(data: Any, parts: tuple[str, ...]) -> Any:
             return None
         data = step(data, part)
     return data
+
+
+def first_converted(paths: tuple[str, ...], chain: tuple[str, ...]) -> Getter:
+    """A function to the first value at one of the paths that is present and that every converter of a chain reads."""
+    getters, converters = [getter(path) for path in paths], [CONVERTERS[name] for name in chain]
+
+    def run(data: Data) -> Any:
+        for get in getters:
+            value = get(data)
+            for convert in converters:
+                if value is None:
+                    break
+                value = convert(value)
+            if value is not None:
+                return value
+        return None
+
+    return run
 
 
 class Known(dict[str, Any]):
@@ -102,16 +120,6 @@ class Known(dict[str, Any]):
                 self.clear()
             self[value] = made
         return made
-
-
-def first_group(pattern: Any) -> Known:
-    """From a text to the first group of a pattern's match, or None."""
-
-    def search(value: str) -> Any:
-        found = pattern.search(value)
-        return found.group(1) if found else None
-
-    return Known(search)
 
 
 ADDRESSES = Known(address)

@@ -31,13 +31,7 @@ def getter(path: str) -> Getter:
     if "." not in path:
         return lambda data: present(data.get(path))
     parts = tuple(path.split("."))
-    return lambda data: present(flat_or_walked(data, path, parts))
-
-
-def flat_or_walked(data: Data, path: str, parts: tuple[str, ...]) -> Any:
-    """The value under the very key `path`, or at the end of its parts."""
-    value = data.get(path)
-    return walked(data, parts) if value is None else value
+    return lambda data: present(walked(data, parts) if (value := data.get(path)) is None else value)
 
 
 def walked(data: Any, parts: tuple[str, ...]) -> Any:

@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from watchfloor.ingest.readers.json_scan import ENVELOPES, scan
-from watchfloor.ingest.readers.source import DOCUMENT_LIMIT, MIB, Item, Source, lines
+from watchfloor.ingest.readers.source import DOCUMENT_LIMIT, HEAD, MIB, Item, Source, lines
 
 # What stands beside the records in an envelope.
 _BESIDE = frozenset(
@@ -58,9 +58,10 @@ _DEEPEST = 200
 
 def read(source: Source) -> Iterator[Item]:
     """Records of a JSON source, whichever way it holds them."""
-    first, _, rest = source.head.partition(b"\n")
+    first, end, rest = source.head.partition(b"\n")
     first, rest = first.strip(), rest.strip()
-    by_line = _is_object(first) or (rest.startswith(b"{") and _is_object(rest.partition(b"\n")[0].strip()))
+    whole = bool(end) or len(source.head) < HEAD
+    by_line = (whole and _is_object(first)) or (rest.startswith(b"{") and _is_object(rest.partition(b"\n")[0].strip()))
     yield from read_lines(source) if by_line else _document(source)
 
 
@@ -139,7 +140,7 @@ def _opened(text: bytes) -> list[Opened] | None:
     if not inner.startswith(b"["):
         return None
     items = [bytes(raw) for raw in _LIST.decode(inner)]
-    return [(raw, "") for raw in items] if all(raw.lstrip().startswith(b"{") for raw in items) else None
+    return [(raw, "") for raw in items] if all(raw[:1] == b"{" or raw.lstrip()[:1] == b"{" for raw in items) else None
 
 
 def _item(source: Source, position: int, raw: bytes, kind: str = "") -> Item:
@@ -164,10 +165,23 @@ def parse(text: bytes) -> tuple[dict[str, Any] | None, str]:
             return None, f"no valid JSON: {error}"
     if not isinstance(data, dict):
         return None, f"no JSON object but a {type(data).__name__}"
-    # A level costs at least one bracket, so short or flat texts need no walk.
-    if text.count(b"{") + text.count(b"[") > _DEEPEST and _too_deep(data):
+    if len(text) >= _SHORTEST_DEEP and _brackets(text) and _too_deep(data):
         return None, f"JSON nested deeper than {_DEEPEST} levels"
     return data, note
+
+
+# `[` and `]` of each level; an object's level needs a key, too: `{"":}`.
+_SHORTEST_DEEP = 2 * _DEEPEST
+
+
+def _brackets(text: bytes) -> bool:
+    """Whether a text has brackets enough to be too deep. Most have few lists, and are short for so many objects."""
+    lists, at = 0, text.find(b"[")
+    while at >= 0 and lists < 20:
+        lists, at = lists + 1, text.find(b"[", at + 1)
+    if at >= 0:
+        lists = text.count(b"[")
+    return len(text) >= 5 * (_DEEPEST - lists) and lists + text.count(b"{") > _DEEPEST
 
 
 def _lenient(text: bytes) -> tuple[Any, str]:

@@ -16,6 +16,7 @@ RECORD_LIMIT = 16 * MIB  # one record; what is longer is reported and the rest o
 DOCUMENT_LIMIT = 64 * MIB  # a JSON document up to here is split by the parser, beyond by our own scanner
 MEMORY_LIMIT = 512 * MIB  # an archive member that has to be held whole (EVTX, an inner zip)
 SAMPLE = 64 * 1024  # of what cannot be read, so much is kept
+_BLOCK = 256 * 1024  # lines are read in blocks of so much
 HEAD = 64 * 1024  # the format is found out from so much
 
 
@@ -147,22 +148,25 @@ def clean(name: str) -> str:
 
 def lines(stream: io.BufferedReader, limit: int = RECORD_LIMIT) -> Iterator[tuple[bytes, int]]:
     """Each line without its end, and 0; of a line beyond the limit its first bytes, and its whole length."""
-    while True:
-        line = stream.readline(limit + 2)
-        if not line:
-            return
-        if len(line) <= limit + 1 and (line.endswith(b"\n") or len(line) <= limit):
-            yield line.rstrip(b"\r\n"), 0
-            continue
-        length = len(line)
-        while line and not line.endswith(b"\n"):
-            piece = stream.readline(MIB)
-            if not piece:
-                break
-            length += len(piece)
-            if piece.endswith(b"\n"):
-                break
-        yield line[:SAMPLE], length
+    begun, dropped = b"", 0  # of the line that no block has ended yet: its first bytes, how many more there were
+    while block := stream.read1(_BLOCK):
+        *ended, rest = block.split(b"\n")
+        for line in ended:
+            if begun or dropped:
+                line, begun = begun + line, b""  # noqa: PLW2901 - the same line, whole
+            if dropped or len(line) > limit:
+                yield line[:SAMPLE], len(line) + dropped + 1
+                dropped = 0
+            else:
+                yield line.rstrip(b"\r"), 0
+        begun += rest
+        if len(begun) > limit:
+            dropped += len(begun) - SAMPLE
+            begun = begun[:SAMPLE]
+    if dropped or len(begun) > limit:
+        yield begun[:SAMPLE], len(begun) + dropped
+    elif begun:
+        yield begun.rstrip(b"\r"), 0
 
 
 def whole(source: Source, limit: int) -> bytes | None:
