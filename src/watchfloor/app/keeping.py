@@ -58,7 +58,8 @@ class Keeper:
                 events, new, findings, broken = self._each(events)
                 letters += broken
             kept = Kept(events, new, letters, findings)
-            parts.documents.put(parts.tenant, *letters, *findings, *beside(kept))
+            with parts.together():  # what `beside` reads is still so when it is written
+                parts.documents.put(parts.tenant, *letters, *findings, *beside(kept))
         return kept
 
     def _kept(self, events: Sequence[Event]) -> tuple[int, list[Finding]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from watchfloor.app.dead_letters import DeadLetters
 from watchfloor.app.desk import Desk
 from watchfloor.app.intake import Intake
 from watchfloor.app.live_sources import LiveSources
@@ -35,6 +36,7 @@ class Watchfloor:
         self.desk = Desk(parts, self.pipeline)
         self.intake = Intake(parts, self.pipeline)
         self.live_sources = LiveSources(parts)
+        self.dead_letters = DeadLetters(parts, self.pipeline.keeper)
 
     @classmethod
     def open(
