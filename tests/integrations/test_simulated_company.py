@@ -121,4 +121,5 @@ def test_its_connections_are_read_back_wherever_the_folder_was_named_from(
         file = write_connections(Path("company") / "connections.yaml", company.connections())
         monkeypatch.chdir("/")
         read = read_connections(tmp_path / file)
-        assert [connection.token() for connection in read] == [read[0].token()] * len(KINDS)
+        assert [connection.name for connection in read] == [connection.name for connection in company.connections()]
+        assert {connection.token() for connection in read} == {(tmp_path / "company" / "token").read_text().strip()}
