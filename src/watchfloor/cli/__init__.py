@@ -7,7 +7,20 @@ import sys
 import typer
 
 from watchfloor import __version__
-from watchfloor.cli import assess, case, demo, integration, later, ledger, pipeline, plan, policy, serve, source
+from watchfloor.cli import (
+    assess,
+    case,
+    deadletter,
+    demo,
+    integration,
+    later,
+    ledger,
+    pipeline,
+    plan,
+    policy,
+    serve,
+    source,
+)
 from watchfloor.cli.output import say
 from watchfloor.core.errors import WatchfloorError
 
@@ -42,6 +55,7 @@ app.add_typer(plan.app, name="plan")
 app.add_typer(integration.app, name="integration")
 app.add_typer(policy.app, name="policy")
 app.add_typer(source.app, name="source")
+app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(assess.app, name="assess")
 later.register(app)
