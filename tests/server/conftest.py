@@ -14,9 +14,9 @@ from watchfloor.server import ServerSettings, create_app
 from watchfloor.store.accounts import Accounts
 from watchfloor.store.database import Database
 
-ANALYST, LEAD, AUDITOR = "ana", "lee", "audit"
-PASSPHRASES = {name: f"{name} walks home at 3 a.m." for name in (ANALYST, LEAD, AUDITOR)}
-ROLES = {ANALYST: ["analyst"], LEAD: ["lead"], AUDITOR: ["auditor"]}
+ANALYST, LEAD, AUDITOR, ADMIN = "ana", "lee", "audit", "root"
+ROLES = {ANALYST: ["analyst"], LEAD: ["lead"], AUDITOR: ["auditor"], ADMIN: ["admin"]}
+PASSPHRASES = {name: f"{name} walks home at 3 a.m." for name in ROLES}
 
 
 class Clock:

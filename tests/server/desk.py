@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,27 +12,36 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.server.given import NOW, TENANT, Given, given
 from watchfloor.app.updates import Updates
-from watchfloor.app.views import CaseView, LedgerState, QueueRow, SourceRow
+from watchfloor.app.uploads import Upload, named
+from watchfloor.app.views import CaseView, LedgerState, SourceRow
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.clock import DAY
 from watchfloor.core.context import Context
 from watchfloor.core.entry import ZERO, Entry, TreeHead
 from watchfloor.core.errors import NotFoundError, RefusedError
-from watchfloor.core.event import Event, Layer
+from watchfloor.core.event import Event
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.label import Label
 from watchfloor.core.noun import Noun, canonical, digest_of, short_id
 from watchfloor.core.plan import Approval, Outcome, PlannedAction
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
-from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
-
-PRESSING = {"escalate": 0, "queue": 1, "close": 3}
+from watchfloor.core.verdict import Hypothesis, Verdict
+from watchfloor.store.case_lines import Ask, CaseLines, CasePage, Overview
+from watchfloor.store.database import Database
+from watchfloor.store.documents import Documents
 
 
 class Received(Noun):
     records: int
-    names: tuple[str, ...]
+    events: int
+    new_events: int
+    base_events: int
+    dead_letters: int
+    findings: int
+    mappings: dict[str, int]
+    dead: tuple[str, ...]
+    paths: tuple[str, ...]
 
 
 class SmallDesk:
@@ -45,7 +55,7 @@ class SmallDesk:
         self.story = story or given()
         self.policy, self.updates = Policy(), Updates()
         self.context: Context = self.story.context
-        self.cases = {case.uid: case for case in self.story.cases}
+        self.all_cases = {case.uid: case for case in self.story.cases}
         self.keys = {user: Ed25519PrivateKey.generate() for user in passphrases or {}}
         self.passphrases, self.seconds = passphrases or {}, seconds
         self.approvals: list[Approval] = []
@@ -57,22 +67,24 @@ class SmallDesk:
         self.state: dict[str, bool | int] = {"found": True, "sessions": 3, "enabled": True, "rules": 1}
         self.tampered: set[str] = set()
         self.received: list[tuple[str, bytes]] = []
+        self.ingested: list[Entry] = []
+        self.triages = 0
+        self._folder = tempfile.TemporaryDirectory(prefix="small-desk-")
+        self._documents = Documents(Database.open(Path(self._folder.name) / "watchfloor.db"))
         self._log("verdict.decided", self.story.plan.case_uid, "watchfloor", {"disposition": "escalate"})
 
-    def queue(
-        self, status: str | None = None, disposition: Disposition | None = None, limit: int | None = 100
-    ) -> list[QueueRow]:
-        rows = [QueueRow(c, self.story.verdicts.get(c.uid)) for c in self.cases.values() if status in (None, c.status)]
-        rows = [r for r in rows if disposition is None or (r.verdict and r.verdict.disposition == disposition)]
-        rows.sort(key=lambda r: (PRESSING[r.verdict.disposition], -r.verdict.probability) if r.verdict else (2, 0.0))
-        return rows[:limit]
+    def cases(self, ask: Ask) -> CasePage:
+        return self._lines().page(TENANT, ask)
 
-    def layers(self, case_uids: Sequence[str]) -> dict[str, tuple[Layer, ...]]:
-        found: dict[str, tuple[Layer, ...]] = {}
-        for uid in case_uids:
-            layers = [self.story.findings[f].layer for f in self.cases[uid].findings]
-            found[uid] = tuple(dict.fromkeys(layers)) or ("endpoint",)
-        return found
+    def overview(self) -> Overview:
+        return self._lines().overview(TENANT)
+
+    def _lines(self) -> CaseLines:
+        """The product's own lists, over this desk's nouns as they are now."""
+        self._documents.put(
+            TENANT, *self.story.findings.values(), *self.all_cases.values(), *self.story.verdicts.values()
+        )
+        return CaseLines(self._documents.database)
 
     def case_view(self, case_uid: str) -> CaseView:
         case = self._case(case_uid)
@@ -205,9 +217,9 @@ class SmallDesk:
         return self._change(case_uid, user, "case.assigned", assignee=assignee)
 
     def _change(self, case_uid: str, user: str, kind: str, **update: str) -> Case:
-        self.cases[case_uid] = self._case(case_uid).model_copy(update=update)
+        self.all_cases[case_uid] = self._case(case_uid).model_copy(update=update)
         self._log(kind, case_uid, user, dict(update))
-        return self.cases[case_uid]
+        return self.all_cases[case_uid]
 
     def ledger_entries(self, limit: int = 100) -> list[Entry]:
         return self.entries[::-1][:limit]
@@ -223,15 +235,40 @@ class SmallDesk:
         events = list(self.story.events.values())
         return [SourceRow(events[0].source, ("entra_signin",), len(events), len(self.letters), events[-1].time)]
 
-    def ingest(self, paths: list[Path]) -> Received:
-        self.received += [(path.name, path.read_bytes()) for path in paths]
+    def upload(self, uploads: Sequence[Upload], user: str) -> Received:
+        """One line a record; those that are no JSON are dead."""
+        names = named(uploads, [source for source, _ in self.received])
+        new = [(names[u.path], u.path.read_bytes()) for u in uploads]
+        lines = [line for _, content in new for line in content.splitlines()]
+        dead = [line for line in lines if not line.startswith(b"{")]
+        report = Received(
+            records=len(lines),
+            events=len(lines) - len(dead),
+            new_events=sum(content.count(b"{") for source, content in new if (source, content) not in self.received),
+            base_events=0,
+            dead_letters=len(dead),
+            findings=0,
+            mappings={},
+            dead=tuple(f"not JSON: {line.decode()}" for line in dead),
+            paths=tuple(source for source, _ in new),
+        )
+        self.received += new
+        self._log("ingest", "records", user, report.to_dict())
+        self.ingested.append(self.entries[-1])
         self.updates.publish(TENANT, "ingest", "records")
-        return Received(records=len(paths), names=tuple(path.name for path in paths))
+        return report
+
+    def uploads(self, limit: int = 20) -> list[Entry]:
+        return self.ingested[::-1][:limit]
+
+    def triage(self) -> list[str]:
+        self.triages += 1
+        return []
 
     def _case(self, case_uid: str) -> Case:
-        if case_uid not in self.cases:
+        if case_uid not in self.all_cases:
             raise NotFoundError(f"no case {case_uid}")
-        return self.cases[case_uid]
+        return self.all_cases[case_uid]
 
     def _log(self, kind: str, subject: str, actor: str, body: dict[str, object]) -> None:
         text = canonical(body).decode()

@@ -37,7 +37,9 @@ def client(desk: SmallDesk, accounts: Accounts, clock: Clock) -> TestClient:
 def test_cases_as_on_the_queue_page(client: TestClient) -> None:
     found = client.get(f"{API}/cases", params={"tab": "all", "layer": "email"}).json()
     assert found["counts"] == {"now": 2, "queue": 3, "closed": 2, "all": 7}
-    assert [c["case"]["uid"] for c in found["cases"]] == [CASE]
+    assert found["cases"][0]["disposition"] == "escalate"
+    assert "email" in found["cases"][0]["layers"]
+    assert [c["uid"] for c in found["cases"]] == [CASE]
     assert found["found"] == 1
 
 
@@ -80,7 +82,7 @@ def test_comment_assign_resolve_reopen(client: TestClient, desk: SmallDesk) -> N
         client.post(f"{at}/resolution", json={"resolution_code": "true_positive.phishing"}).json()["verdict"]
         == "malicious"
     )
-    assert desk.cases[CASE].status == "resolved"
+    assert desk.all_cases[CASE].status == "resolved"
     assert client.delete(f"{at}/resolution").json()["status"] == "in_progress"
 
 
@@ -114,11 +116,16 @@ def test_what_the_product_refuses_is_a_problem_detail(client: TestClient) -> Non
 
 
 def test_upload(client: TestClient, desk: SmallDesk) -> None:
-    files = [("files", ("../../etc/p asswd.jsonl", b'{"a": 1}\n')), ("files", ("", b"x")), ("files", (".hidden", b"y"))]
-    report = client.post(f"{API}/ingest", files=files[:1] + files[2:])
+    files = [("files", ("../../etc/p asswd.jsonl", b'{"a": 1}\n')), ("files", (".hidden", b"y"))]
+    report = client.post(f"{API}/ingest", files=files)
     assert report.status_code == 200
-    assert desk.received == [("passwd.jsonl", b'{"a": 1}\n'), ("hidden", b"y")]
+    assert [(source.rpartition("/")[2], content) for source, content in desk.received] == [
+        ("p_asswd.jsonl", b'{"a": 1}\n'),
+        ("hidden", b"y"),
+    ]
     assert report.json()["records"] == 2
+    assert desk.triages == 1
+    assert desk.entries[-1].actor == LEAD
 
 
 def test_an_upload_that_is_too_large_is_refused(enter: Enter, desk: SmallDesk) -> None:

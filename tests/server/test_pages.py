@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from tests.server.conftest import ANALYST, AUDITOR, LEAD, PASSPHRASES, Enter, csrf
+from tests.server.conftest import ADMIN, ANALYST, AUDITOR, LEAD, PASSPHRASES, Enter, csrf
 from tests.server.desk import SmallDesk
 from tests.server.given import START, given
 from tests.server.given_verdict import CASE, NOW, TENANT
@@ -21,6 +21,10 @@ from watchfloor.core.record import DeadLetter
 from watchfloor.server.pages import render
 
 OTHER = "c-00000000000000ac"
+LETTER = {
+    "tenant": TENANT, "uid": "d-1", "time": NOW, "reason": "not JSON: unterminated string", "source": "mail.jsonl",
+    "position": 11, "unit": "line", "content": None, "size": 8_123,
+}  # fmt: skip
 ENCODED, TRAVEL = "Encoded PowerShell on a build server", "Impossible travel of t.lindqvist"
 
 
@@ -228,10 +232,10 @@ def test_comment_assign_resolve_reopen(enter: Enter, desk: SmallDesk) -> None:
     text = words(browser.get(f"/cases/{CASE}").text)
     assert "Called her: not in Romania." in text
     assert "ana decided Benign, true positive" in text
-    assert desk.cases[CASE].assignee == LEAD
+    assert desk.all_cases[CASE].assignee == LEAD
     assert desk.labels[CASE].verdict == "benign_true_positive"
     assert post(browser, "reopen") == 303
-    assert desk.cases[CASE].status == "in_progress"
+    assert desk.all_cases[CASE].status == "in_progress"
 
 
 def test_an_auditor_sees_everything_and_no_button(enter: Enter) -> None:
@@ -253,15 +257,50 @@ def test_replay_compares_bytes(enter: Enter) -> None:
 
 
 def test_ledger_and_sources(enter: Enter, desk: SmallDesk) -> None:
-    reason = "not JSON: unterminated string"
-    where = {"source": "mail.jsonl", "position": 11, "unit": "line", "content": None, "size": 8_123}
-    desk.letters = [DeadLetter.from_dict({"tenant": TENANT, "uid": "d-1", "time": NOW, "reason": reason, **where})]
+    desk.letters = [DeadLetter.from_dict(LETTER)]
     browser = enter(ANALYST)
     ledger = words(browser.get("/ledger").text)
     assert "every digest, link and head holds" in ledger
     assert "verdict.decided" in ledger
     sources = words(browser.get("/sources").text)
-    assert f"mail.jsonl, line 12 {reason} 8.1 KB" in sources
+    assert "mail.jsonl, line 12 not JSON: unterminated string 8.1 KB" in sources
+
+
+def test_the_floor_counts_what_the_lists_show(enter: Enter, desk: SmallDesk) -> None:
+    desk.letters = [DeadLetter.from_dict(LETTER | {"uid": f"d-{n}"}) for n in range(3)]
+    browser = enter(ANALYST)
+    page = browser.get("/floor").text
+    assert re.findall(r'class="figure">(\d+)</b> ([^<]+)<', page) == [
+        ("2", "Needs a person now"),
+        ("3", "Queue"),
+        ("2", "Closed by itself"),
+        ("7", "All cases"),
+    ]
+    text = words(page)
+    assert "2026-10-13 7 Needs a person now: 2 Queue: 3 Closed by itself: 2 2 3 2 0" in text
+    assert "3 dead letters" in text
+    hrefs = [unescape(h) for h in re.findall(r'href="(/\?tab=all&amp;[^"]+)"', page)]
+    counts = [int(n) for n in re.findall(r'<a class="quiet"[^>]*>[^<]+</a></th>\s*<td class="num">(\d+)', page)]
+    assert len(hrefs) == len(counts) > 3
+    assert [len(titles(browser.get(href).text)) for href in hrefs] == counts
+    for gap in desk.story.verdicts[CASE].could_not_check:
+        assert gap.title in text
+
+
+def test_an_entity_leads_to_every_case_with_it(enter: Enter) -> None:
+    browser = enter(ANALYST)
+    href = unescape(re.findall(r'href="([^"]+)" title="Every case with user:nadia.osei"', browser.get("/").text)[0])
+    assert titles(browser.get(href).text) == ["Session of nadia.osei used from another country after a phishing mail"]
+
+
+def test_accounts_are_for_admins_to_read(enter: Enter) -> None:
+    page = enter(ADMIN).get("/accounts")
+    assert "audit auditor read" in words(page.text)
+    assert "lee lead decide and approve" in words(page.text)
+    for user in (ANALYST, LEAD, AUDITOR):
+        browser = enter(user)
+        assert browser.get("/accounts").status_code == 403
+        assert "/accounts" not in browser.get("/").text
 
 
 @pytest.mark.parametrize(
@@ -283,10 +322,10 @@ def test_without_browser_libraries_the_page_works_and_says_so(
 
 
 def test_many_cases_come_in_pages(enter: Enter, desk: SmallDesk) -> None:
-    one = desk.cases[OTHER]
+    one = desk.all_cases[OTHER]
     for n in range(150):
         uid = f"c-{0x1000 + n:016x}"
-        desk.cases[uid] = one.model_copy(update={"uid": uid, "time": START, "severity": Severity.low})
+        desk.all_cases[uid] = one.model_copy(update={"uid": uid, "time": START, "severity": Severity.low})
     browser = enter(ANALYST)
     assert len(titles(browser.get("/?tab=queue").text)) == 100
     assert len(titles(browser.get("/?tab=queue&page=2").text)) == 53

@@ -165,6 +165,7 @@ UNSAFE = (
     ("POST", f"/api/v1/cases/{CASE}/plan/approvals/a-1/execution"),
     ("POST", f"/api/v1/cases/{CASE}/plan/steps/3/undo"),
     ("POST", "/api/v1/ingest"),
+    ("POST", "/upload"),
 )
 
 

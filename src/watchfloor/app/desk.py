@@ -10,13 +10,14 @@ from typing import Any
 
 from watchfloor.app.decisions import replay
 from watchfloor.app.parts import Parts
-from watchfloor.app.pipeline import IngestReport, Pipeline
+from watchfloor.app.pipeline import INGESTED, IngestReport, Pipeline
+from watchfloor.app.uploads import Upload, named
 from watchfloor.app.views import CaseView, LedgerState, QueueRow, SourceRow
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.context import Context
 from watchfloor.core.entry import Entry
 from watchfloor.core.errors import RefusedError, WatchfloorError
-from watchfloor.core.event import Event, Layer
+from watchfloor.core.event import Event
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.finding import Finding
 from watchfloor.core.label import Label
@@ -25,8 +26,8 @@ from watchfloor.core.plan import Approval, Outcome, Plan
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
 from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
+from watchfloor.store.case_lines import Ask, CaseLines, CasePage, Overview
 
-_PRESSING: dict[Disposition | None, int] = {"escalate": 0, "queue": 1, None: 2, "close": 3}
 MAX_COMMENT = 10_000
 
 
@@ -35,6 +36,7 @@ class Desk:
 
     def __init__(self, parts: Parts, pipeline: Pipeline) -> None:
         self._parts, self._pipeline = parts, pipeline
+        self._lines = CaseLines(parts.documents.database)
         self.tenant = parts.tenant
         self.updates = parts.updates
 
@@ -48,18 +50,22 @@ class Desk:
 
     # Looking
 
+    def cases(self, ask: Ask) -> CasePage:
+        """The lines of a list of cases: filtered, sorted and paged."""
+        return self._lines.page(self.tenant, ask)
+
+    def overview(self) -> Overview:
+        """Figures over all cases."""
+        return self._lines.overview(self.tenant)
+
     def queue(
         self, status: str | None = None, disposition: Disposition | None = None, limit: int | None = 100
     ) -> list[QueueRow]:
-        """Cases with their verdicts, the most pressing first: who decides, then probability, then severity."""
+        """Whole cases with their verdicts, the most pressing first: who decides, then probability, then severity."""
         documents, tenant = self._parts.documents, self.tenant
-        cases = documents.find(tenant, Case, status=status, limit=None)
-        verdicts = documents.latest_each(tenant, Verdict, [case.uid for case in cases])
-        rows = [QueueRow(case, verdicts.get(case.uid)) for case in cases]
-        if disposition is not None:
-            rows = [row for row in rows if row.verdict and row.verdict.disposition == disposition]
-        rows.sort(key=_pressing)
-        return rows[:limit]
+        uids = self._lines.uids(tenant, status=status, disposition=disposition, limit=limit)
+        verdicts = documents.latest_each(tenant, Verdict, uids)
+        return [QueueRow(case, verdicts.get(case.uid)) for case in documents.get_many(tenant, Case, uids)]
 
     def case_view(self, case_uid: str) -> CaseView:
         """All that a case page shows. Raises NotFoundError."""
@@ -103,7 +109,7 @@ class Desk:
         return LedgerState(report.entries, head, [str(problem) for problem in report.problems])
 
     def prove(self, seq: int, since: int = 0) -> str:
-        """The checked proof, as JSON, that entry `seq` is in the signed log, which began with that of `since` entries."""
+        """The checked proof, as JSON, that entry `seq` is in the signed log, and that it began as it was at `since`."""
         return self._parts.ledger.prove(self.tenant, seq, self._parts.clock(), since)
 
     def export_ledger(self, folder: Path) -> Path:
@@ -113,14 +119,6 @@ class Desk:
 
     def plan(self, plan_uid: str) -> Plan:
         return self._parts.documents.get(self.tenant, Plan, plan_uid)
-
-    def layers(self, case_uids: Sequence[str]) -> dict[str, tuple[Layer, ...]]:
-        """The layers of the stack that each case's findings come from."""
-        documents = self._parts.documents
-        cases = documents.get_many(self.tenant, Case, case_uids)
-        uids = [uid for case in cases for uid in case.findings]
-        layer = {f.uid: f.layer for f in documents.get_many(self.tenant, Finding, uids)}
-        return {case.uid: tuple(sorted({layer[uid] for uid in case.findings})) for case in cases}
 
     def sources(self) -> list[SourceRow]:
         """What has come from where, the newest first."""
@@ -138,11 +136,21 @@ class Desk:
 
     # Bringing in
 
-    def ingest(self, paths: list[Path]) -> IngestReport:
-        """Records in, then triage: what an upload does."""
-        report = self._pipeline.ingest(paths)
-        self._pipeline.triage()
-        return report
+    def upload(self, uploads: Sequence[Upload], user: str) -> IngestReport:
+        """Records in from files that a person handed over. Content that is here already counts once.
+
+        Cases are decided by `triage` after it.
+        """
+        kept = [row.source for row in self.sources()]
+        return self._pipeline.ingest([u.path for u in uploads], names=named(uploads, kept), by=user)
+
+    def uploads(self, limit: int = 20) -> list[Entry]:
+        """The ledger's entries of the newest ingests, the newest first. Their bodies are reports."""
+        return self._parts.ledger.of_subject(self.tenant, INGESTED, newest=limit)
+
+    def triage(self) -> list[str]:
+        """Decide every case whose inputs changed; the uids of those."""
+        return self._pipeline.triage()
 
     # Acting
 
@@ -234,13 +242,3 @@ class Desk:
             self.tenant, kind=kind, subject=case_uid, actor=actor, body=body, time=self._parts.clock()
         )
         self._parts.updates.publish(self.tenant, "case", case_uid)
-
-
-def _pressing(row: QueueRow) -> tuple[int, float, int, str]:
-    verdict = row.verdict
-    return (
-        _PRESSING[verdict.disposition if verdict else None],
-        -(verdict.probability if verdict else 0.0),
-        -row.case.severity,
-        row.case.uid,
-    )

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from watchfloor.app.decide import Decider
+from watchfloor.app.keeping import Keeper
 from watchfloor.app.parts import Parts
 from watchfloor.app.progress import Report, silent
-from watchfloor.core.event import Event
 from watchfloor.core.finding import Finding
-from watchfloor.core.noun import Noun, digest_of, short_id
-from watchfloor.core.record import DeadLetter
-from watchfloor.ingest import Unreadable, ingest
+from watchfloor.core.noun import Noun
+from watchfloor.ingest import ingest
 
 BATCH = 8_000
+INGESTED = "records"
+"""The ledger's subject of every ingest."""
 T = TypeVar("T")
 
 
@@ -29,6 +31,8 @@ class IngestReport(Noun):
 
     records: int
     events: int
+    new_events: int
+    """Those that were not here before."""
     dead_letters: int
     base_events: int
     passed_over: int
@@ -44,12 +48,24 @@ class IngestReport(Noun):
 @contextmanager
 def _few_collections() -> Iterator[None]:
     """Bulk work makes many small objects and no cycles: look for cycles less often, which saves a seventh of it."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 20, 100)
+    with _bulk:
+        if not _bulk_works:
+            _bulk_before[:] = gc.get_threshold()
+            gc.set_threshold(100_000, 20, 100)
+        _bulk_works.append(None)
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        with _bulk:
+            _bulk_works.pop()
+            if not _bulk_works:
+                gc.set_threshold(*_bulk_before)
+
+
+# Threads work at the same time: the first sets the thresholds, the last sets them back.
+_bulk = threading.Lock()
+_bulk_works: list[None] = []
+_bulk_before: list[int] = []
 
 
 class Pipeline:
@@ -57,33 +73,41 @@ class Pipeline:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.keeper = Keeper(parts)
         self._decider = Decider(parts)
+        self._deciding = threading.Lock()
 
     @_few_collections()
-    def ingest(self, paths: Sequence[Path], report: Report = silent) -> IngestReport:
-        """Read, normalise, keep and detect over files and folders. Bad input is kept as dead letters, never raised."""
+    def ingest(
+        self,
+        paths: Sequence[Path],
+        report: Report = silent,
+        *,
+        names: Mapping[Path, str] | None = None,
+        by: str = "watchfloor",
+    ) -> IngestReport:
+        """Read, normalise, keep and detect over files and folders. Bad input is kept as dead letters, never raised.
+
+        `names` are what files are called where their paths do not last; `by` is who brought them.
+        """
         parts, started = self._parts, time.perf_counter()
         counts: Counter[str] = Counter()
         mappings: Counter[str] = Counter()
         layers: Counter[str] = Counter()
         dead: list[str] = []
         passed_over: list[str] = []
-        items = ingest(paths, parts.tenant, parts.normalizer, passed_over=passed_over)
+        items = ingest(paths, parts.tenant, parts.normalizer, passed_over=passed_over, names=names)
         for batch in _batches(items, BATCH):
-            events = [item for item in batch if isinstance(item, Event)]
-            letters = [self._dead_letter(item) for item in batch if isinstance(item, Unreadable)]
-            parts.lake.write(parts.tenant, events)
-            # The lake first: a finding must never speak of an event that is not kept.
-            findings = [finding for event in events for finding in parts.detector.findings(event)]
-            parts.documents.put(parts.tenant, *letters, *findings)
+            events, new, letters, findings = self.keeper.keep(batch)
             mappings.update(event.mapping for event in events)
             layers.update(event.layer for event in events)
             dead += [f"{letter.where}: {letter.reason}" for letter in letters[: 20 - len(dead)]]
-            counts.update(records=len(batch), events=len(events), dead=len(letters), findings=len(findings))
+            counts.update(records=len(batch), events=len(events), new=new, dead=len(letters), findings=len(findings))
             report("records read", counts["records"], None)
         done = IngestReport(
             records=counts["records"],
             events=counts["events"],
+            new_events=counts["new"],
             dead_letters=counts["dead"],
             base_events=mappings["base"],
             passed_over=len(passed_over),
@@ -93,27 +117,10 @@ class Pipeline:
             dead=tuple(dead),
             seconds=round(time.perf_counter() - started, 3),
         )
-        body = done.to_dict() | {"paths": [str(p) for p in paths]}
-        parts.ledger.append(
-            parts.tenant, kind="ingest", subject="records", actor="watchfloor", body=body, time=parts.clock()
-        )
-        parts.updates.publish(parts.tenant, "ingest", "records")
+        body = done.to_dict() | {"paths": [(names or {}).get(p, str(p)) for p in paths]}
+        parts.ledger.append(parts.tenant, kind="ingest", subject=INGESTED, actor=by, body=body, time=parts.clock())
+        parts.updates.publish(parts.tenant, "ingest", INGESTED)
         return done
-
-    def _dead_letter(self, item: Unreadable) -> DeadLetter:
-        parts = self._parts
-        content = parts.evidence.put_bytes(parts.tenant, item.raw) if item.raw else None
-        return DeadLetter(
-            tenant=parts.tenant,
-            uid=short_id("d", item.source, str(item.position), item.unit, item.reason, digest_of(item.raw)),
-            time=parts.clock(),
-            source=item.source,
-            position=item.position,
-            unit=item.unit,
-            reason=item.reason,
-            content=content,
-            size=len(item.raw),
-        )
 
     def findings(self) -> list[Finding]:
         """All findings of the tenant, oldest first."""
@@ -125,8 +132,12 @@ class Pipeline:
 
     @_few_collections()
     def triage(self, report: Report = silent) -> list[str]:
-        """Correlate all findings and decide every case whose inputs changed. Returns the uids of cases decided."""
-        return self._decider.run(self.findings(), report)
+        """Correlate all findings and decide every case whose inputs changed. Returns the uids of cases decided.
+
+        One at a time: a second call waits.
+        """
+        with self._deciding:
+            return self._decider.run(self.findings(), report)
 
 
 def _batches(items: Iterable[T], size: int) -> Iterable[list[T]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from watchfloor.core.event import Event
@@ -25,21 +25,32 @@ def files_of(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
 
 
 def records(
-    paths: Sequence[Path], tenant: str, *, passed_over: list[str] | None = None
+    paths: Sequence[Path],
+    tenant: str,
+    *,
+    passed_over: list[str] | None = None,
+    names: Mapping[Path, str] | None = None,
 ) -> Iterator[Record | Unreadable]:
     """All records in files and folders, in a fixed order, and what could not be read.
 
     Files in a folder that hold no records (documentation, licences, pictures) are passed over; their names go to
-    `passed_over`. A file that was named itself and holds no records is an Unreadable.
+    `passed_over`. A file that was named itself and holds no records is an Unreadable. Records come from `names[file]`
+    where there is one, else from the file's path.
     """
-    names: list[str] = [] if passed_over is None else passed_over
+    passed: list[str] = [] if passed_over is None else passed_over
     for file, named in files_of(paths):
-        yield from read(file, tenant, passed_over=None if named else names)
+        name = (names or {}).get(file, str(file))
+        yield from read(file, tenant, name=name, passed_over=None if named else passed)
 
 
 def ingest(
-    paths: Sequence[Path], tenant: str, normalizer: Normalizer, *, passed_over: list[str] | None = None
+    paths: Sequence[Path],
+    tenant: str,
+    normalizer: Normalizer,
+    *,
+    passed_over: list[str] | None = None,
+    names: Mapping[Path, str] | None = None,
 ) -> Iterator[Event | Unreadable]:
-    """Events of all records in files and folders, and what could not be read; `passed_over` as in `records`."""
-    for item in records(paths, tenant, passed_over=passed_over):
+    """Events of all records in files and folders, and what could not be read; the rest as in `records`."""
+    for item in records(paths, tenant, passed_over=passed_over, names=names):
         yield item if isinstance(item, Unreadable) else normalizer.event(item)

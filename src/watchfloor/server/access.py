@@ -88,6 +88,11 @@ class Person(NamedTuple):
         """May change a case."""
         return bool(WORKERS & set(self.roles))
 
+    @property
+    def manages(self) -> bool:
+        """May see who has an account."""
+        return "admin" in self.roles
+
 
 def services(request: Request) -> Services:
     found: Services = request.app.state.services

@@ -5,8 +5,6 @@ Writes take strict models: a field of another type or name is refused. Errors ar
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, HTTPException, Query, UploadFile
@@ -24,9 +22,10 @@ from watchfloor.core.plan import Approval, Outcome, Plan
 from watchfloor.core.verdict import Verdict
 from watchfloor.server.access import Served, Worker, not_forged, session_token, signed_in, worker
 from watchfloor.server.acts import approval_in, approve_steps, plan_of, undo_step
-from watchfloor.server.present.queue import Ask, listing
+from watchfloor.server.receiving import received
 from watchfloor.server.resolutions import confirmed_by
 from watchfloor.store.accounts import SESSION_LASTS
+from watchfloor.store.case_lines import Ask, CasePage
 
 router = APIRouter(prefix="/api/v1", dependencies=[Depends(not_forged), Depends(signed_in)])
 signing_in = APIRouter(prefix="/api/v1", tags=["session"])
@@ -50,21 +49,6 @@ class Token(BaseModel):
 
     token: str
     expires_at: int
-
-
-class CaseLine(BaseModel):
-    case: Case
-    verdict: Verdict | None
-    layers: tuple[str, ...]
-
-
-class CaseList(BaseModel):
-    """`found` counts the cases of this tab after filters; `counts` all cases by tab."""
-
-    cases: list[CaseLine]
-    found: int
-    pages: int
-    counts: dict[str, int]
 
 
 class CaseOut(BaseModel):
@@ -145,16 +129,9 @@ def sign_out(request: Request, found: Served) -> Response:
 
 
 @router.get("/cases", tags=["cases"])
-def cases(found: Served, ask: Annotated[Ask, Query()]) -> CaseList:
-    """Cases by tab, filter and order, as on the queue page."""
-    rows = found.desk.queue(limit=None)
-    shown = listing(rows, found.desk.layers, ask)
-    return CaseList(
-        cases=[CaseLine(case=x.row.case, verdict=x.row.verdict, layers=x.layers) for x in shown.lines],
-        found=shown.found,
-        pages=shown.pages,
-        counts={str(tab): count for tab, count in shown.counts.items()},
-    )
+def cases(found: Served, ask: Annotated[Ask, Query()]) -> CasePage:
+    """Cases by tab, filter and order, as on the queue page; the whole of one is at its own address."""
+    return found.desk.cases(ask)
 
 
 @router.get("/cases/{case_uid}", tags=["cases"])
@@ -242,20 +219,11 @@ def event(event_uid: str, found: Served) -> EventOut:
     return EventOut(**{name: getattr(record, name) for name in EventOut.model_fields})
 
 
-@router.post("/ingest", tags=["ingest"], dependencies=[Depends(worker)])
-def ingest(found: Served, files: Annotated[list[UploadFile], File(max_length=100)]) -> dict[str, Any]:
-    """Records in: any number of files, their kinds found out from their content. Answers with the report."""
-    with tempfile.TemporaryDirectory(prefix="watchfloor-upload-") as scratch:
-        paths = [_kept(Path(scratch), number, file) for number, file in enumerate(files)]
-        return found.desk.ingest(paths).to_dict()
-
-
-def _kept(folder: Path, number: int, file: UploadFile) -> Path:
-    """The upload in a scratch folder of its own, under what is harmless of its name."""
-    name = "".join(c for c in Path(file.filename or "").name if c.isalnum() or c in "-_.").lstrip(".")[-100:]
-    path = folder / str(number) / (name or "upload")
-    path.parent.mkdir()
-    with path.open("wb") as target:
-        while chunk := file.file.read(1 << 20):
-            target.write(chunk)
-    return path
+@router.post("/ingest", tags=["ingest"])
+def ingest(person: Worker, found: Served, files: Annotated[list[UploadFile], File(max_length=100)]) -> dict[str, Any]:
+    """Records in: any number of files, their kinds found out from their content. Answers with the report when the
+    cases are decided. Records come from `upload/<digest of the file>/<its name>`; the same content counts once."""
+    with received(files) as uploads:
+        report = found.desk.upload(uploads, person.name)
+    found.desk.triage()
+    return report.to_dict()

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Protocol
 
 from watchfloor.app.updates import Updates
-from watchfloor.app.views import CaseView, LedgerState, QueueRow, SourceRow
+from watchfloor.app.uploads import Upload
+from watchfloor.app.views import CaseView, LedgerState, SourceRow
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.context import Context
 from watchfloor.core.entry import Entry
-from watchfloor.core.event import Event, Layer
+from watchfloor.core.event import Event
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.label import Label
 from watchfloor.core.noun import Noun
 from watchfloor.core.plan import Approval, Outcome
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
-from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
+from watchfloor.core.verdict import Hypothesis, Verdict
+from watchfloor.store.case_lines import Ask, CasePage, Overview
 
 
 class Desk(Protocol):
@@ -39,13 +40,9 @@ class Desk(Protocol):
     @property
     def updates(self) -> Updates: ...
 
-    def queue(
-        self, status: str | None = None, disposition: Disposition | None = None, limit: int | None = 100
-    ) -> list[QueueRow]: ...
+    def cases(self, ask: Ask) -> CasePage: ...
 
-    def layers(self, case_uids: Sequence[str]) -> Mapping[str, tuple[Layer, ...]]:
-        """The layers of the stack that each case's findings come from."""
-        ...
+    def overview(self) -> Overview: ...
 
     def case_view(self, case_uid: str) -> CaseView: ...
 
@@ -77,6 +74,14 @@ class Desk(Protocol):
 
     def sources(self) -> list[SourceRow]: ...
 
-    def ingest(self, paths: list[Path]) -> Noun:
-        """Records in, then triage; the report as a noun."""
+    def upload(self, uploads: Sequence[Upload], user: str) -> Noun:
+        """Records in; the report as a noun. Their cases are decided by `triage`."""
+        ...
+
+    def uploads(self, limit: int = 20) -> list[Entry]:
+        """What came in, the newest first: ledger entries whose bodies are reports."""
+        ...
+
+    def triage(self) -> list[str]:
+        """Decide what is new; the uids of those cases."""
         ...

@@ -9,11 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from watchfloor.ingest.readers import archives, evtx, json, mail, syslog, table
-from watchfloor.ingest.readers.sniff import format_of
+import msgspec
+
+from watchfloor.core.record import Record
+from watchfloor.ingest.readers import archives, evtx, hec, json, mail, otlp, syslog, table
+from watchfloor.ingest.readers.flow_tuples import spread
+from watchfloor.ingest.readers.sniff import format_of, live_format
 from watchfloor.ingest.readers.source import Item, Source, Unreadable, headed
 
-__all__ = ["READERS", "Unreadable", "read"]
+__all__ = ["READERS", "Unreadable", "read", "read_parcel"]
 
 Reader = Callable[[Source], Iterator[Item]]
 _BOMS = (
@@ -25,24 +29,25 @@ _BOMS = (
 )
 
 
-def read(path: Path, tenant: str, *, passed_over: list[str] | None = None) -> Iterator[Item]:
-    """Every record of a file, and what could not be read of it.
+def read(path: Path, tenant: str, *, name: str = "", passed_over: list[str] | None = None) -> Iterator[Item]:
+    """Every record of a file, and what could not be read of it. They come from `name`, or from the path without one.
 
     A file that holds no records is one Unreadable; with `passed_over` its name is put there instead.
     """
+    name = name or str(path)
     try:
         modified = int(path.stat().st_mtime * 1000)
         raw = path.open("rb", buffering=0)
     except OSError as error:
-        yield _whole_file(tenant, str(path), f"cannot be opened: {error.strerror or error}")
+        yield _whole_file(tenant, name, f"cannot be opened: {error.strerror or error}")
         return
     with raw:
         try:
             head, stream = headed(raw)
         except OSError as error:
-            yield _whole_file(tenant, str(path), f"cannot be read: {error.strerror or error}")
+            yield _whole_file(tenant, name, f"cannot be read: {error.strerror or error}")
             return
-        source = Source(tenant, str(path), stream, head, modified, path=path, passed_over=passed_over)
+        source = Source(tenant, name, stream, head, modified, path=path, passed_over=passed_over)
         yield from read_source(source)
 
 
@@ -51,7 +56,7 @@ def read_source(source: Source) -> Iterator[Item]:
     count = 0
     try:
         source = _decoded(source)
-        form = format_of(source.head, source.name)
+        form = source.form or (live_format if source.live else format_of)(source.head, source.name)
         if form is None:
             if source.passed_over is not None:
                 source.passed_over.append(source.name)
@@ -61,12 +66,31 @@ def read_source(source: Source) -> Iterator[Item]:
             return
         for item in READERS[form](source):
             count += 1
-            yield item
+            if isinstance(item, Record):
+                yield from spread(item)
+            else:
+                yield item
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # also what a native parser throws when it panics
         what = str(error) or type(error).__name__
         yield source.unreadable(count, "file", f"reading stopped after {count:,} records: {what}"[:500], source.head)
+
+
+def read_parcel(tenant: str, name: str, content: bytes, *, form: str = "", at: int = 0) -> Iterator[Item]:
+    """Every record of what a live source handed in at a time (ms), and what could not be read of it: always something.
+
+    `form` names the reader; without one the content tells, and text in no known format is taken line by line.
+    """
+    head, stream = headed(io.BytesIO(content))
+    source = Source(tenant, name, stream, head, at, live=True, form=form)
+    empty = True
+    for item in read_source(source):
+        empty = False
+        whole = isinstance(item, Unreadable) and item.unit == "file"
+        yield msgspec.structs.replace(item, raw=content) if whole else item
+    if empty:
+        yield source.unreadable(0, "file", "holds no records", content)
 
 
 def _whole_file(tenant: str, name: str, reason: str) -> Unreadable:
@@ -107,9 +131,13 @@ def _decoded(source: Source) -> Source:
 
 READERS: dict[str, Reader] = {
     "json": json.read,
+    "ndjson": json.read_lines,
+    "hec": hec.read,
+    "otlp": otlp.read,
     "evtx": evtx.read,
     "csv": table.read,
     "zeek": table.read_zeek,
+    "w3c": table.read_w3c,
     "syslog": syslog.read,
     "mail": mail.read,
     "mbox": mail.read_mbox,

@@ -1,5 +1,15 @@
 """The console's pages, one module a page."""
 
-from watchfloor.server.pages import case, evidence, ledger, login, queue, sources
+from watchfloor.server.pages import accounts, case, evidence, floor, ledger, login, queue, sources, upload
 
-ROUTERS = (login.router, queue.router, case.router, evidence.router, ledger.router, sources.router)
+ROUTERS = (
+    login.router,
+    queue.router,
+    case.router,
+    evidence.router,
+    ledger.router,
+    sources.router,
+    upload.router,
+    floor.router,
+    accounts.router,
+)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from watchfloor.core.event import LAYERS
 from watchfloor.server.access import Served, SignedIn
 from watchfloor.server.pages.render import render
-from watchfloor.server.present.queue import TABS, Ask, listing
+from watchfloor.store.case_lines import Ask
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,8 +21,7 @@ _PLAIN = Ask.model_validate({})
 
 @router.get("/")
 def queue_page(request: Request, person: SignedIn, found: Served, ask: Annotated[Ask, Query()]) -> Response:
-    rows = found.desk.queue(limit=None)
-    shown = listing(rows, found.desk.layers, ask)
+    shown = found.desk.cases(ask)
 
     def link(**changes: Any) -> str:
         """This page with other settings; defaults are left out, another order or filter begins at page 1."""
@@ -31,4 +30,4 @@ def queue_page(request: Request, person: SignedIn, found: Served, ask: Annotated
         words = {k: str(v).lower() if isinstance(v, bool) else v for k, v in asked.items() if v != plain[k]}
         return f"/?{urlencode(words)}" if words else "/"
 
-    return render(request, "queue.html", person=person, ask=ask, shown=shown, tabs=TABS, layers=LAYERS, link=link)
+    return render(request, "queue.html", person=person, ask=ask, shown=shown, layers=LAYERS, link=link)

@@ -34,7 +34,7 @@ def _environment() -> Environment:
     environment.globals.update(
         words={
             name: getattr(words, name)
-            for name in ("HYPOTHESIS", "VERDICT", "DISPOSITION", "STATUS", "LAYER", "RELIABILITY")
+            for name in ("HYPOTHESIS", "VERDICT", "DISPOSITION", "TAB", "STATUS", "LAYER", "RELIABILITY")
         },
         version=watchfloor.__version__,
     )

@@ -17,7 +17,13 @@ DISPOSITION = {
     "escalate": "Needs a person now",
     "queue": "Queue",
     "close": "Closed by itself",
-    None: "Not decided",
+    None: "Not decided yet",
+}
+TAB = {
+    "now": "Needs a person now",
+    "queue": "Queue",
+    "closed": "Closed by itself",
+    "all": "All",
 }
 STATUS = {
     "new": "New",
