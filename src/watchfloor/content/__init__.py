@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,9 +41,8 @@ def documents(path: Path) -> Iterator[Document]:
 
     Raises WatchfloorError with file and line for YAML that cannot be parsed.
     """
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml"))
-    for file in files:
-        where = str(file.relative_to(HERE)) if file.is_relative_to(HERE) else str(file)
+    for file in _files(path):
+        where = _where(file)
         try:
             for data in yaml.load_all(file.read_text(encoding="utf-8"), Loader=_LOADER):
                 if data is not None:
@@ -51,6 +52,39 @@ def documents(path: Path) -> Iterator[Document]:
             line = f", line {mark.line + 1}" if mark else ""
             problem = getattr(error, "problem", None) or str(error)
             raise WatchfloorError(f"not valid YAML: {problem}", where=where + line) from None
+
+
+def heads(path: Path, keys: frozenset[str]) -> Iterator[tuple[Document, Callable[[], Document]]]:
+    """Of every document the entries under some of its keys, and what loads all of it: for much content, little of
+    which is needed. Only for content that is known to be laid out in blocks; files of several documents come whole.
+    """
+    for file in _files(path):
+        text = file.read_text(encoding="utf-8")
+        wanted = "".join(part for part in _ENTRY.findall(text) if part.partition(":")[0] in keys)
+        try:
+            data = None if "\n---" in text else yaml.load(wanted, Loader=_LOADER)  # noqa: S506 - a safe loader
+        except yaml.YAMLError:  # what is wanted names what stands elsewhere
+            data = None
+        if isinstance(data, dict):
+            yield Document(_where(file), data), partial(next, documents(file))
+        else:
+            yield from ((document, partial(_same, document)) for document in documents(file))
+
+
+# An entry of the outermost mapping: its key at the start of a line, then what is indented, empty or a comment.
+_ENTRY = re.compile(r"^\w+:.*\n?(?:(?:[ #-].*)?\n|[ #-].*)*", re.MULTILINE)
+
+
+def _same(document: Document) -> Document:
+    return document
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml"))
+
+
+def _where(file: Path) -> str:
+    return str(file.relative_to(HERE)) if file.is_relative_to(HERE) else str(file)
 
 
 def _line(node: Any, place: Sequence[str | int]) -> int:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from watchfloor.content import Document, documents
+from watchfloor.content import Document, documents, heads
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.ingest.mappings.code import Function, Module
 from watchfloor.ingest.mappings.fields import Fields, compiled_pattern
@@ -35,6 +35,7 @@ _KEYS = frozenset(
         "tests",
     ]
 )
+HEAD = frozenset({"mapping", "shape", "rank", "when"})
 _PARSE_KEYS = frozenset({"from", "patterns"})
 SHAPES = ("json", "windows", "mail", "syslog", "row")
 
@@ -45,27 +46,46 @@ class Mapping:
     `rank` orders mappings that could take the same record: the lower goes first; generic ones have 90.
     """
 
-    def __init__(self, document: Document) -> None:
-        data, where = document.data, document.where
+    def __init__(self, head: Document, whole: Callable[[], Document] | None = None) -> None:
+        """`head` may hold the keys of HEAD alone when `whole` loads all of the document."""
+        data, where = head.data, head.where
         if not isinstance(data, dict) or "mapping" not in data:
             raise WatchfloorError("is no mapping", where=where, do="Add the key `mapping` with its name.")
-        self.problems = Problems(document)
-        self.problems.keys((), data, _KEYS)
-        self._data = data
+        self._head, self._whole = head, whole
         self.name, self.where = str(data["mapping"]), where
         self.shape = str(data.get("shape", "json"))
-        self.problems.choice(("shape",), "shape", self.shape, SHAPES)
         rank = data.get("rank", 50)
-        if not isinstance(rank, int):
-            self.problems.add(("rank",), "is no whole number")
-        self.rank = rank if isinstance(rank, int) else 50
+        self.rank: int = rank if isinstance(rank, int) else 50
         self.when: Any = data.get("when") or {}
-        self.tests: list[dict[str, Any]] = data.get("tests") or []
+
+    @cached_property
+    def document(self) -> Document:
+        """All of the mapping."""
+        return self._head if self._whole is None else self._whole()
+
+    @property
+    def _data(self) -> dict[str, Any]:
+        return self.document.data  # type: ignore[no-any-return]
+
+    @property
+    def tests(self) -> list[dict[str, Any]]:
+        """Records with what is expected of their events."""
+        return self._data.get("tests") or []
+
+    @cached_property
+    def problems(self) -> Problems:
+        """Mistakes, as far as the mapping was looked through."""
+        found = Problems(self.document)
+        found.keys((), self._data, _KEYS)
+        found.choice(("shape",), "shape", self.shape, SHAPES)
+        if not isinstance(self._data.get("rank", 50), int):
+            found.add(("rank",), "is no whole number")
+        return found
 
     def checked(self) -> Mapping:
         """This mapping, once all of it was looked through. Raises WatchfloorError that names every mistake."""
-        self._written_selection("takes")
-        self._written_selection("kind_of")
+        self._written_takes(self.problems)
+        self._written_choice()
         for kind in self.kinds:
             kind.written(flat=False)
         self.parsers  # noqa: B018 - for its mistakes
@@ -106,21 +126,24 @@ class Mapping:
     @cached_property
     def takes(self) -> Callable[[Data], bool]:
         """Whether the mapping takes a record's data."""
-        return self._written_selection("takes").compiled()["takes"]  # type: ignore[no-any-return]
+        return self._written_takes(Problems(self._head)).compiled()["takes"]  # type: ignore[no-any-return]
+
+    def _written_takes(self, problems: Problems) -> Module:
+        module = Module(f"{self.where}: when")
+        code = Function(module, "takes", flat=True)
+        code.line(f"return {Fields(code, problems).condition(self.when, ('when',))}")
+        module.add(code)
+        return module
 
     @cached_property
     def kind_of(self) -> Callable[[Data], Kind]:
         """The first record type whose conditions hold; the last one always does."""
-        return self._written_selection("kind_of").compiled()["kind_of"]  # type: ignore[no-any-return]
+        return self._written_choice().compiled()["kind_of"]  # type: ignore[no-any-return]
 
-    def _written_selection(self, name: str) -> Module:
-        module = Module(f"{self.where}: {name}")
-        code = Function(module, name, flat=True)
-        write = Fields(code, self.problems)
-        if name == "takes":
-            code.line(f"return {write.condition(self.when, ('when',))}")
-        else:
-            self._choose(write)
+    def _written_choice(self) -> Module:
+        module = Module(f"{self.where}: types")
+        code = Function(module, "kind_of", flat=True)
+        self._choose(Fields(code, self.problems))
         module.add(code)
         return module
 
@@ -203,10 +226,10 @@ def load(path: Path, *, check: bool = True) -> list[Mapping]:
 
     `check=False` leaves what is behind a mapping's head until it takes a record: for content that is known to be right.
     """
-    found = [Mapping(document) for document in documents(path)]
     if check:
-        for mapping in found:
-            mapping.checked()
+        found = [Mapping(document).checked() for document in documents(path)]
+    else:
+        found = [Mapping(head, whole) for head, whole in heads(path, HEAD)]
     names = [m.name for m in found]
     twice = {n for n in names if names.count(n) > 1}
     if twice:
