@@ -10,24 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.records import TRAIL
 from watchfloor.app.intake import Debounce
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.intake import IntakeMark, LiveState, Tally
 from watchfloor.core.record import DeadLetter
 from watchfloor.store.spool import Parcel, Spool
 
-TRAIL = {
-    "eventVersion": "1.08",
-    "eventTime": "2026-10-13T07:01:02Z",
-    "eventSource": "cloudtrail.amazonaws.com",
-    "eventName": "StopLogging",
-    "awsRegion": "eu-central-1",
-    "sourceIPAddress": "203.0.113.9",
-    "userAgent": "aws-cli/2.15",
-    "userIdentity": {"type": "IAMUser", "userName": "mallory", "accountId": "111122223333"},
-    "requestParameters": {"name": "main"},
-    "eventType": "AwsApiCall",
-}
 SOURCE = "webhook/trails"
 AT = 1_792_000_000_000
 
