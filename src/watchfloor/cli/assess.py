@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir
-from watchfloor.cli.output import out, say
+from watchfloor.cli.output import out, put, say
 
 if TYPE_CHECKING:
     from watchfloor.improve.coverage import Coverage, LayerLine
@@ -83,15 +83,15 @@ def _print(found: Coverage) -> None:
     if found.wants:
         out.print("\nconnect these, and more can fire:", style="bold")
         for wants, count in list(found.wants.items())[:_SHOWN]:
-            out.print(f"  {count:>5,}  {wants}", markup=False)
+            put(f"  {count:>5,}  {wants}")
         if len(found.wants) > _SHOWN:
             say(f"... and {len(found.wants) - _SHOWN} more log sources; --format json lists all")
     unseen = [line for line in found.techniques if not line.can_fire]
     if unseen:
         out.print(f"\n{len(unseen):,} techniques that nothing can see:", style="bold")
-        for line in unseen[:_SHOWN]:
-            why = f"{line.waiting} detections wait for {', '.join(line.wants[:2])}" if line.waiting else "no detection"
-            out.print(f"  {line.technique:<10} {line.name[:40]}  {why}", markup=False)
+        for blank in unseen[:_SHOWN]:
+            waits = f"{blank.waiting} detections wait for {', '.join(blank.wants[:2])}"
+            put(f"  {blank.technique:<10} {blank.name[:40]}  {waits if blank.waiting else 'no detection'}")
         if len(unseen) > _SHOWN:
             say(f"... and {len(unseen) - _SHOWN} more techniques; --format json lists all")
 
