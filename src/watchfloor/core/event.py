@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -39,8 +40,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 def get_path(data: Any, path: str) -> Any:
     """The value at a dotted path in plain data, or None; numeric parts index lists, other parts enter item 0."""
+    return walked(data, path.split("."))
+
+
+def walked(data: Any, parts: Iterable[str]) -> Any:
+    """The value at a path that is split already; see `get_path`."""
     value = data
-    for part in path.split("."):
+    for part in parts:
         if isinstance(value, list):
             if part.isdigit():
                 value = value[int(part)] if int(part) < len(value) else None

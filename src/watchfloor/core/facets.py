@@ -5,10 +5,13 @@ The lake has one column a facet. A facet is None where the event has no such fie
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from watchfloor.core.entity import Entity, EntityType, Involvement, Role
-from watchfloor.core.event import Event, get_path
+from watchfloor.core.event import Event, walked
 
 # facet -> the OCSF paths that are tried in turn; the first one present counts.
 TEXT_FACETS: dict[str, tuple[str, ...]] = {
@@ -145,39 +148,44 @@ def plain_user(name: str) -> str:
     return name.rpartition("\\")[2].strip().lower()
 
 
-def facets(event: Event) -> dict[str, Any]:
+def facets(event: Event) -> Mapping[str, Any]:
     """All facets of an event; those it has not are None. Read once an event: four steps ask for them."""
     known = event.__dict__.get("facets")
     if known is None:
-        known = event.__dict__["facets"] = _read(event)
-    return dict(known)
+        known = event.__dict__["facets"] = MappingProxyType(_read(event))
+    return known
 
 
 def _read(event: Event) -> dict[str, Any]:
-    ocsf, found = event.ocsf, dict.fromkeys(_TEXT, None) | dict.fromkeys(_NUMBER, None)
-    for name, paths in _TEXT.items():
+    ocsf, found = event.ocsf, _NONE.copy()
+    for name, paths in _paths(frozenset(_FIRST & ocsf.keys())):
         for first, rest in paths:
-            # Most events have few of these: look at the first part before walking any path.
-            if first in ocsf and (value := _walked(ocsf[first], rest)) is not None and not isinstance(value, dict):
+            value = walked(ocsf[first], rest) if rest else ocsf[first]
+            if value is None or isinstance(value, dict):
+                continue
+            if name in TEXT_FACETS:
                 found[name] = _spelled(name, value)
                 break
-    for name, paths in _NUMBER.items():
-        for first, rest in paths:
-            if first in ocsf and isinstance(value := _walked(ocsf[first], rest), int):
+            if isinstance(value, int):
                 found[name] = value
                 break
     return found
 
 
-def _split(facets_: dict[str, tuple[str, ...]]) -> dict[str, tuple[tuple[str, str], ...]]:
-    return {name: tuple((p.partition(".")[0], p.partition(".")[2]) for p in paths) for name, paths in facets_.items()}
+_Path = tuple[str, tuple[str, ...]]
+_SPLIT: dict[str, tuple[_Path, ...]] = {
+    name: tuple((first, tuple(rest)) for first, *rest in (path.split(".") for path in paths))
+    for name, paths in (TEXT_FACETS | NUMBER_FACETS).items()
+}
+_FIRST = frozenset(first for paths in _SPLIT.values() for first, _ in paths)
+_NONE: dict[str, Any] = dict.fromkeys(_SPLIT)
 
 
-_TEXT, _NUMBER = _split(TEXT_FACETS), _split(NUMBER_FACETS)
-
-
-def _walked(value: Any, rest: str) -> Any:
-    return get_path(value, rest) if rest else value
+@lru_cache(maxsize=1_024)  # one for each set of attributes that events have: a few a mapping
+def _paths(present: frozenset[str]) -> tuple[tuple[str, tuple[_Path, ...]], ...]:
+    """The paths that can lead somewhere in an event with these attributes, by facet: most cannot."""
+    led = ((name, tuple(path for path in paths if path[0] in present)) for name, paths in _SPLIT.items())
+    return tuple((name, paths) for name, paths in led if paths)
 
 
 def _spelled(name: str, value: Any) -> str:

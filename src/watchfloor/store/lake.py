@@ -222,12 +222,13 @@ def _class_of(event: Event) -> int:
 
 
 def _table(events: list[Event]) -> pa.Table:
-    rows = [_row(e) for e in events]
+    columns = _columns(events)
     try:
-        return pa.Table.from_pylist(rows, schema=SCHEMA)
+        return pa.Table.from_pydict(columns, schema=SCHEMA)
     except (pa.ArrowInvalid, UnicodeError, OverflowError):
         # Lone surrogates and numbers over 64 bits cannot stand in Parquet; the JSON columns keep the originals.
-        return pa.Table.from_pylist([{k: _storable(v) for k, v in row.items()} for row in rows], schema=SCHEMA)
+        storable = {name: [_storable(value) for value in values] for name, values in columns.items()}
+        return pa.Table.from_pydict(storable, schema=SCHEMA)
 
 
 def _storable(value: Any) -> Any:
@@ -238,21 +239,21 @@ def _storable(value: Any) -> Any:
     return value
 
 
-def _row(event: Event) -> dict[str, Any]:
-    row = facets(event)
-    row.update(
-        uid=event.uid,
-        time=event.time,
-        layer=event.layer,
-        mapping=event.mapping,
-        source=event.source,
-        position=event.position,
-        unit=event.unit,
-        logsource=_json(event.logsource),
-        ocsf=_json(event.ocsf),
-        original=_json(event.original),
-    )
-    return row
+def _columns(events: list[Event]) -> dict[str, list[Any]]:
+    read = [facets(event) for event in events]
+    return {
+        "uid": [event.uid for event in events],
+        "time": [event.time for event in events],
+        "layer": [event.layer for event in events],
+        "mapping": [event.mapping for event in events],
+        "source": [event.source for event in events],
+        "position": [event.position for event in events],
+        "unit": [event.unit for event in events],
+        "logsource": [_json(event.logsource) for event in events],
+        **{name: [found[name] for found in read] for name in (*TEXT_FACETS, *NUMBER_FACETS)},
+        "ocsf": [_json(event.ocsf) for event in events],
+        "original": [_json(event.original) for event in events],
+    }
 
 
 def _json(value: Any) -> str:

@@ -10,7 +10,7 @@ parameters that make it so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from watchfloor.core.event import Event
@@ -30,7 +30,7 @@ def traits_of(event: Event) -> dict[str, Any] | None:
     return _traits(event, found, whole(operation)) if operation else None
 
 
-def _traits(event: Event, found: dict[str, Any], operation: str) -> dict[str, Any]:
+def _traits(event: Event, found: Mapping[str, Any], operation: str) -> dict[str, Any]:
     raw = event.original
     shown = list(_shown(operation, raw))
     category = category_of(operation)
