@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -105,6 +105,7 @@ def spelled(kind: str, value: str) -> str:
     return text if kind == "user_agent" else text.lower()
 
 
+@lru_cache(maxsize=16_384)  # traffic names the same addresses over and over
 def _unmapped(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     address = ipaddress.ip_address(text)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
@@ -143,6 +144,7 @@ class _Part(NamedTuple):
     value: str
 
 
+@lru_cache(maxsize=16_384)  # as with addresses
 def _parts(kind: str, value: str) -> tuple[_Part, ...]:
     try:
         text = spelled(kind, value)
