@@ -11,6 +11,8 @@ from tests.detect.helpers import detector, event, rule_text
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 CREATED = {"product": "windows", "category": "process_creation"}
+REGISTRY_SET = {"product": "windows", "category": "registry_set"}
+WINDOWS_OS = {"device": {"os": {"type_id": 100}}}
 LINUX_OS = {"device": {"os": {"type_id": 200}}, "class_uid": 1007, "activity_id": 1}
 
 MEANT: list[tuple[dict[str, str], dict[str, Any], dict[str, Any], dict[str, str], bool]] = [
@@ -23,6 +25,11 @@ MEANT: list[tuple[dict[str, str], dict[str, Any], dict[str, Any], dict[str, str]
     (CREATED, {}, LINUX_OS, {"product": "edr"}, False),
     ({"product": "linux", "category": "process_creation"}, {}, LINUX_OS, {"product": "edr"}, True),
     ({"category": "process_creation"}, {}, LINUX_OS, {"product": "edr"}, True),
+    (REGISTRY_SET, {"Channel": SYSMON, "EventID": 13}, {}, {"product": "windows"}, True),
+    (REGISTRY_SET, {"Channel": SYSMON, "EventID": 12}, {}, {"product": "windows"}, False),
+    (REGISTRY_SET, {"Channel": "Security", "EventID": 4657}, {}, {"product": "windows"}, True),
+    (REGISTRY_SET, {}, {"class_uid": 201002, "activity_id": 2, **WINDOWS_OS}, {"product": "edr"}, True),
+    (REGISTRY_SET, {}, {"class_uid": 201002, "activity_id": 4, **WINDOWS_OS}, {"product": "edr"}, False),
     ({"product": "windows", "service": "system"}, {"Channel": "System"}, {}, {"product": "windows"}, True),
     ({"product": "windows", "service": "system"}, {"Channel": "Security"}, {}, {"product": "windows"}, False),
     ({"product": "windows", "service": "ntlm"}, {}, {}, {"product": "windows", "service": "ntlm"}, True),
@@ -57,6 +64,18 @@ FIELDS: list[tuple[dict[str, str], dict[str, Any], dict[str, Any], dict[str, Any
         {"CommandLine": "c"},
         {},
         {"class_uid": 1007, "activity_id": 1, "device": {"os": {"type_id": 100}}, "process": {"cmd_line": "c"}},
+    ),
+    (
+        REGISTRY_SET,
+        {"TargetObject|endswith": r"\Run\upd", "Details": "d"},
+        {},
+        {
+            "class_uid": 201002,
+            "activity_id": 3,
+            **WINDOWS_OS,
+            "reg_value": {"path": r"HKLM\Run", "name": "upd", "data": "d"},
+            "unmapped": {"TargetObject": r"HKLM\Run\upd"},
+        },
     ),
     ({"category": "dns"}, {"query": "q"}, {}, {"class_uid": 4003, "query": {"hostname": "q"}}),
     ({"category": "proxy"}, {"c-uri": "u"}, {}, {"class_uid": 4002, "http_request": {"url": {"url_string": "u"}}}),
