@@ -122,6 +122,11 @@ def test_times_as_products_write_them(text: str) -> None:
     assert stated(text) == TIMES[text]
 
 
+def test_a_time_without_a_year_is_the_latest_one() -> None:
+    assert stated("12/31-23:59:59.123456  [**] x", MODIFIED) == "2025-12-31T23:59:59.000Z"
+    assert stated("12/31-23:59:59.123456  [**] x") is None
+
+
 CARRIED: dict[str, dict[str, Any]] = {
     "filebeat": {
         "@timestamp": "2026-10-13T07:01:03Z",

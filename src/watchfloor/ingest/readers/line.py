@@ -59,7 +59,7 @@ def parts(line: str, modified: int) -> Data:
     known = layouts.shipped()
     if (found := known.read(line)) is not None:
         data = {"message": line, **found}
-        return data if "time" in found else _timed(data, line)  # a layout's time is whole
+        return data if "time" in found else _timed(data, line, modified)  # a layout's time is whole
     if audit := _AUDIT.match(line):
         return _audited(audit)
     data = _headed(line, modified)
@@ -67,11 +67,11 @@ def parts(line: str, modified: int) -> Data:
     if audit := _AUDIT.match(text):
         return {**data, **_audited(audit)}
     if text is not line and (found := known.read(text)) is not None:
-        return _timed({**data, **found}, text)
+        return _timed({**data, **found}, text, modified)
     if "data" in data and (named := elements(data["data"])):
         told = "@" in str(named.get("sd_id")) or len(named) >= _TELLING
         data = {**data, **named, "line": "elements"} if told else {**data, **named}
-    return _timed({**data, **structured(text)}, text)
+    return _timed({**data, **structured(text)}, text, modified)
 
 
 def is_line(text: str) -> bool:
@@ -128,9 +128,9 @@ def _bsd(time: str, year: str | None, modified: int) -> str:
     return dated(" ".join([*words, (year or "").strip()]).strip(), modified)
 
 
-def _timed(data: Data, text: str) -> Data:
+def _timed(data: Data, text: str, modified: int) -> Data:
     """With the time that the text itself states, where the header has none."""
-    if not data.get("timestamp") and (when := stated(text)):
+    if not data.get("timestamp") and (when := stated(text, modified)):
         data["timestamp"] = when
     return data
 

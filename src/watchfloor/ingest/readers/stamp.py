@@ -29,14 +29,23 @@ _STATED = [
 ]
 
 
-def stated(text: str) -> str | None:
-    """The time that a text states early on, with a year, or None; one without a zone is taken as UTC."""
+# Snort's: no year.
+_DAY = re.compile(r"(?P<month>\d\d)/(?P<day>\d\d)-(?P<clock>\d\d:\d\d:\d\d)")
+
+
+def stated(text: str, modified: int = 0) -> str | None:
+    """The time that a text states early on, or None; one without a zone is taken as UTC.
+
+    A year that it has not follows from `modified`, as in `dated`.
+    """
     head = text[: _WITHIN + 60]
     for form in _STATED:
         found = form.search(head)
         if found is not None and (when := _iso(found.groupdict())):
             return when
-    return None
+    found = _DAY.match(head) if modified else None
+    name = next((n for n, number in _MONTHS.items() if number == int(found["month"])), "") if found else ""
+    return dated(f"{name} {found['day']} {found['clock']}", modified) if found and name else None
 
 
 def _iso(parts: dict[str, str | None]) -> str | None:
