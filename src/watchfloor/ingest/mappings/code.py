@@ -125,6 +125,10 @@ class Function:
         self.line(f"{name} = {expression}")
         return name
 
+    def named(self, expression: str) -> str:
+        """The variable that an expression is, or a new one for it."""
+        return expression if expression.isidentifier() else self.let(expression)
+
     # Values of the record
 
     def raw(self, path: str) -> str:

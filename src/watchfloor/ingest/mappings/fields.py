@@ -103,7 +103,8 @@ class Fields:
             return self._mapped(value, spec, place)
         if spec.get("default") is not None:
             default = self._literal(spec["default"])
-            found = self.code.let(f"{default.source} if {value.source} is None else {value.source}")
+            v = self.code.named(value.source)
+            found = self.code.let(f"{default.source} if {v} is None else {v}")
             return Value(found, value.is_text and default.is_text)
         return value
 
@@ -240,7 +241,7 @@ class Fields:
         if not isinstance(table, dict):
             self.problems.add((*place, "map"), "is no table", "Give value: result.")
             return NO_VALUE
-        code, v = self.code, value.source
+        code, v = self.code, self.code.named(value.source)
         exact, folded = _tables(table)
         names = (code.module.bind(exact, "MAP"), code.module.bind(folded, "MAP"))
         fallback = code.module.literal(default)

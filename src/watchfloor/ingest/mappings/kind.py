@@ -178,7 +178,7 @@ class _Writer:
             value = constant_value(spec)
             return value if isinstance(value, int) and value in table.values() else table.get(str(value), UNKNOWN)
         value = self.fields.field(spec, "text", place)
-        names, v = self.module.bind(table, "NUMBERS"), value.source
+        names, v = self.module.bind(table, "NUMBERS"), self.code.named(value.source)
         number = self.code.let(f"{names}.get({v}) if type({v}) is str else None")
         self.code.line(f"if {number} is None: {number} = None if {v} is None else numbered({v}, {names})")
         return number
@@ -228,10 +228,10 @@ class _Writer:
     def _value_of(self, observed: Observed, made: str) -> tuple[str, bool]:
         if observed.spec is not None:
             value = self.fields.field(observed.spec, "raw", observed.place)
-            return self._named(value.source), value.is_text
+            return self.code.named(value.source), value.is_text
         variable = self.objects.variables.get(".".join(observed.parts))
         if variable is not None and self._direct(observed.parts):
-            return self._named(variable[0]), variable[1]
+            return self.code.named(variable[0]), variable[1]
         return self.code.let(f"reach({made}, {self.module.bind(observed.parts, 'PARTS')})"), False
 
     def _direct(self, parts: tuple[str, ...]) -> bool:
@@ -243,9 +243,6 @@ class _Writer:
             for other in self.leaves
             if tuple(other.path.split(".")[: len(head)]) == head
         )
-
-    def _named(self, source: str) -> str:
-        return source if source.isidentifier() else self.code.let(source)
 
     def _stated(self, specs: Any) -> list[Observed]:
         captions = dict(OBSERVABLES.values())

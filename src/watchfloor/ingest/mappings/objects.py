@@ -113,7 +113,7 @@ class Objects:
     def leaf(self, made: str, key: str, leaf: Leaf, at: str, by: str = "") -> None:
         """Writes a field into an object; `by`: the path whose name says the type."""
         value = self.write.field(leaf.spec, natural(by or leaf.path), leaf.place)
-        v = value.source
+        v = self.code.named(value.source)
         self.variables[at] = (v, value.is_text)
         self.code.line(f"if {v} is not None: {made}[{self.code.module.literal(key)}] = {v}")
 
@@ -131,10 +131,9 @@ class Objects:
             at = f"{path}.{index}"
             if isinstance(item, Leaf):
                 value = self.write.field(item.spec, natural(item.path.rpartition(".")[0]), item.place)
-                self.variables[at] = (value.source, value.is_text)
-                self.code.line(
-                    f"if {value.source} is not None and {value.source} != {{}}: {made}.append({value.source})"
-                )
+                v = self.code.named(value.source)
+                self.variables[at] = (v, value.is_text)
+                self.code.line(f"if {v} is not None and {v} != {{}}: {made}.append({v})")
             else:
                 inner = self.node(item, key, at)
                 certain = certain or inner.certain

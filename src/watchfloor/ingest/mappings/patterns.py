@@ -13,6 +13,8 @@ import re2
 
 from watchfloor.ingest.mappings.runtime import Known
 
+_QUIET = re2.Options()
+_QUIET.log_errors = False  # they are raised
 # `^` and plain characters.
 _START = re.compile(r"\^((?:[\w \-:;,/<>=%#@!\"'&~`]|\\[.()\[\]{}+*?|$^/-])+)")
 _ESCAPED = re.compile(r"\\(.)")
@@ -22,7 +24,7 @@ class Pattern:
     """A compiled pattern. Raises re2.error for what is none."""
 
     def __init__(self, pattern: str) -> None:
-        self._compiled = re2.compile(pattern.encode())
+        self._compiled = re2.compile(pattern.encode(), _QUIET)
         self.groups: int = self._compiled.groups
         self._names = [(name.decode(), index) for name, index in self._compiled.groupindex.items()]
         self._start = _start(pattern)
