@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.server.given import NOW, TENANT, Given, given
 from watchfloor.app.updates import Updates
 from watchfloor.app.uploads import Upload, named
-from watchfloor.app.views import CaseView, LedgerState, SourceRow
+from watchfloor.app.views import CaseView, IntakeView, LedgerState, SourceRow
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.clock import DAY
 from watchfloor.core.context import Context
@@ -234,6 +234,9 @@ class SmallDesk:
     def sources(self) -> list[SourceRow]:
         events = list(self.story.events.values())
         return [SourceRow(events[0].source, ("entra_signin",), len(events), len(self.letters), events[-1].time)]
+
+    def intake_view(self) -> IntakeView:
+        return IntakeView(0, 0, ())
 
     def upload(self, uploads: Sequence[Upload], user: str) -> Received:
         """One line a record; those that are no JSON are dead."""

@@ -67,12 +67,17 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 
 @pytest.fixture
-def running_console(accounts: Accounts, caplog: pytest.LogCaptureFixture) -> Iterator[Console]:
-    """The console over a small desk in memory."""
+def console_and_desk(accounts: Accounts, caplog: pytest.LogCaptureFixture) -> Iterator[tuple[Console, SmallDesk]]:
+    """The console over a small desk in memory, and that desk."""
     desk = SmallDesk(passphrases=PASSPHRASES, seconds=0.3)
     with serving(create_app(desk, accounts, clock=lambda: NOW)) as url:
-        yield Console(url, LEAD, PASSPHRASES[LEAD], CASE)
+        yield Console(url, LEAD, PASSPHRASES[LEAD], CASE), desk
     assert "graceful shutdown exceeded" not in caplog.text, "an open page kept the server from stopping"
+
+
+@pytest.fixture
+def running_console(console_and_desk: tuple[Console, SmallDesk]) -> Console:
+    return console_and_desk[0]
 
 
 @pytest.fixture
@@ -176,11 +181,40 @@ def test_keys_drawer_and_graph(page: Page, running_console: Console) -> None:
     assert page.locator("#graph canvas").count() > 0
 
 
+@pytest.mark.skipif(not LIBRARIES, reason="needs the browser libraries: make install")
+def test_lists_follow_what_happens_elsewhere(page: Page, console_and_desk: tuple[Console, SmallDesk]) -> None:
+    """A change while the page is open is on it without a reload: the tab's count, and the line itself."""
+    console, desk = console_and_desk
+    log_in(page, console)
+    page.wait_for_timeout(500)
+    desk.assign(console.case_uid, "ana", "ana")
+    page.wait_for_selector(f"#row-{console.case_uid} .c-with:has-text('ana')")
+    assert page.locator(".tab-now b").inner_text() == "2"
+    desk.resolve(console.case_uid, "malicious", "ana", "malicious.contained")
+    page.wait_for_selector(f"#row-{console.case_uid}", state="detached")
+    assert page.locator(".tab-now b").inner_text() == "1"
+
+
+def test_records_are_brought_in_with_a_form(
+    page: Page, console_and_desk: tuple[Console, SmallDesk], tmp_path: Path
+) -> None:
+    console, desk = console_and_desk
+    log_in(page, console)
+    (tmp_path / "mail.jsonl").write_bytes(b'{"a": 1}\nbroken')
+    page.click("nav >> text=Upload")
+    page.set_input_files("[name=files]", tmp_path / "mail.jsonl")
+    page.click("text=Upload and triage")
+    page.wait_for_selector(".ingested summary")
+    page.click(".ingested summary")
+    assert page.locator(".dead").inner_text() == "not JSON: broken"
+    assert [content for _, content in desk.received] == [b'{"a": 1}\nbroken']
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_runs_off_the_side(page: Page, running_console: Console, width: int) -> None:
     console = running_console
     page.set_viewport_size({"width": width, "height": 800})
     log_in(page, console)
-    for path in ("/?tab=all", f"/cases/{console.case_uid}", "/ledger", "/sources"):
+    for path in ("/?tab=all", f"/cases/{console.case_uid}", "/ledger", "/sources", "/floor", "/upload"):
         page.goto(console.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path

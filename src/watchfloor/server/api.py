@@ -16,6 +16,7 @@ from watchfloor.core.case import Case, Comment
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.finding import Finding
+from watchfloor.core.intake import Silence, Trouble
 from watchfloor.core.label import Label
 from watchfloor.core.noun import Digest
 from watchfloor.core.plan import Approval, Outcome, Plan
@@ -82,6 +83,42 @@ class EventOut(BaseModel):
     mapping: str
     ocsf: dict[str, Any]
     original: dict[str, Any]
+
+
+class LiveOut(BaseModel):
+    """What a source handed in by itself; `received` = events + dead letters + `repeats`. Times in ms."""
+
+    received: int
+    repeats: int
+    last_heard: int
+    per_minute: float
+    silence: Silence | None
+
+
+class SourceOut(BaseModel):
+    """`last_time` is that of its newest event (ms)."""
+
+    source: str
+    mappings: tuple[str, ...]
+    events: int
+    dead_letters: int
+    last_time: int | None
+    live: LiveOut | None
+
+
+class SpoolOut(BaseModel):
+    """What waits; `size` in bytes."""
+
+    parcels: int
+    size: int
+
+
+class SourcesOut(BaseModel):
+    """`troubles` are what intake cannot do now and tries again."""
+
+    spool: SpoolOut
+    troubles: list[Trouble]
+    sources: list[SourceOut]
 
 
 class ApprovalIn(Strict):
@@ -217,6 +254,14 @@ def event(event_uid: str, found: Served) -> EventOut:
     """The event behind a finding, with the vendor's own fields."""
     record = found.desk.event_view(event_uid)
     return EventOut(**{name: getattr(record, name) for name in EventOut.model_fields})
+
+
+@router.get("/sources", tags=["ingest"])
+def sources(found: Served) -> SourcesOut:
+    """What has come from where, who fell silent, and how live intake stands."""
+    view = found.desk.intake_view()
+    rows = [SourceOut(**row._asdict() | {"live": row.live and row.live._asdict()}) for row in found.desk.sources()]
+    return SourcesOut(spool=SpoolOut(parcels=view.parcels, size=view.size), troubles=list(view.troubles), sources=rows)
 
 
 @router.post("/ingest", tags=["ingest"])

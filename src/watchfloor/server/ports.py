@@ -7,7 +7,7 @@ from typing import Protocol
 
 from watchfloor.app.updates import Updates
 from watchfloor.app.uploads import Upload
-from watchfloor.app.views import CaseView, LedgerState, SourceRow
+from watchfloor.app.views import CaseView, IntakeView, LedgerState, SourceRow
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.context import Context
 from watchfloor.core.entry import Entry
@@ -73,6 +73,8 @@ class Desk(Protocol):
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]: ...
 
     def sources(self) -> list[SourceRow]: ...
+
+    def intake_view(self) -> IntakeView: ...
 
     def upload(self, uploads: Sequence[Upload], user: str) -> Noun:
         """Records in; the report as a noun. Their cases are decided by `triage`."""

@@ -98,7 +98,7 @@ class DayCount(NamedTuple):
     now: int
     queue: int
     closed: int
-    resolved: int
+    done: int
 
 
 class Overview(NamedTuple):

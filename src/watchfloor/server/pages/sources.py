@@ -21,5 +21,5 @@ def sources_page(
     found: Served,
     limit: Annotated[int, Query(ge=1, le=2_000)] = 100,
 ) -> Response:
-    sources, letters = found.desk.sources(), found.desk.dead_letters(limit)
-    return render(request, "sources.html", person=person, sources=sources, letters=letters, limit=limit)
+    sources, letters, intake = found.desk.sources(), found.desk.dead_letters(limit), found.desk.intake_view()
+    return render(request, "sources.html", person=person, sources=sources, letters=letters, intake=intake, limit=limit)

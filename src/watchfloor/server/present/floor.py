@@ -15,7 +15,7 @@ DECIDERS = {
     "now": "Needs a person now",
     "queue": "Queue",
     "closed": "Closed by itself",
-    "resolved": "Resolved by a person",
+    "done": "Resolved, or in another case",
 }
 MOST_SOURCES = 8
 
@@ -73,7 +73,7 @@ def troubled(sources: Sequence[SourceRow]) -> list[SourceRow]:
 
 
 def _of(day: DayCount) -> tuple[int, int, int, int]:
-    return day.now, day.queue, day.closed, day.resolved
+    return day.now, day.queue, day.closed, day.done
 
 
 def _cases(**filters: str) -> str:

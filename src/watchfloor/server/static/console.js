@@ -73,23 +73,28 @@ function writing() {
   return touched || main().querySelector("details[open] form, select:focus") !== null;
 }
 
+// A little later, so that many changes at once cost one look; never put off again, so that steady change is seen, too.
 let waiting = 0;
 
 function refresh() {
-  window.clearTimeout(waiting);
+  if (waiting) return;
   waiting = window.setTimeout(() => {
+    waiting = 0;
     if (writing()) {
       document.getElementById("changed").hidden = false;
       return;
     }
     const here = window.location.pathname + window.location.search;
     window.htmx.ajax("GET", here, { target: "#main", select: "#main", swap: "outerMorph" });
-  }, 250);
+  }, 400);
 }
+
+// `queue` says that deciding has come to an end: whatever is open may have changed.
+const EVERYTHING = ["queue", "floor"];
 
 function concerns(change) {
   const live = main().dataset.live ?? "";
-  return live === `case:${change.subject}` || live === "queue" || live === change.kind;
+  return live === `case:${change.subject}` || EVERYTHING.includes(live) || live === change.kind || change.kind === "queue";
 }
 
 if (window.htmx && main().dataset.live) {
@@ -97,10 +102,18 @@ if (window.htmx && main().dataset.live) {
   stream.addEventListener("changed", (event) => {
     if (concerns(JSON.parse(event.data))) refresh();
   });
+  // A stream ends now and then and is opened again; what changed in between was told to nobody.
+  let opened = false;
+  stream.addEventListener("open", () => {
+    if (opened) refresh();
+    opened = true;
+  });
   window.addEventListener("pagehide", () => stream.close());
 }
 
 // The entity graph, in the page's own colours.
+// Of many entities only those with most links are named; the others when they are pointed at.
+const NAMED = 9;
 const SHAPES = { user: "ellipse", mailbox: "ellipse", host: "round-rectangle", address: "diamond", file: "hexagon" };
 
 function drawGraph() {
@@ -110,22 +123,42 @@ function drawGraph() {
   if (data.nodes.length < 2) return;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   place.hidden = false;
-  window.cytoscape({
+  const links = new Map();
+  data.edges.forEach((e) => [e.source, e.target].forEach((id) => links.set(id, (links.get(id) ?? 0) + 1)));
+  const ranked = data.nodes.map((n) => n.id).sort((a, b) => (links.get(b) ?? 0) - (links.get(a) ?? 0));
+  const named = new Set(ranked.slice(0, NAMED));
+  const drawn = window.cytoscape({
     container: place,
-    elements: { nodes: data.nodes.map((d) => ({ data: d })), edges: data.edges.map((d) => ({ data: d })) },
-    layout: { name: "cose", animate: false, padding: 18, nodeRepulsion: 9000, idealEdgeLength: 70, randomize: false },
+    elements: { nodes: data.nodes.map((d) => ({ data: { ...d, named: named.has(d.id) } })), edges: data.edges.map((d) => ({ data: d })) },
+    layout: { name: "cose", animate: false, padding: 18, nodeRepulsion: 9000 + 600 * data.nodes.length, idealEdgeLength: 70, randomize: false },
     userZoomingEnabled: false,
     style: [
       { selector: "node", style: {
-        label: "data(label)", shape: (n) => SHAPES[n.data("type")] ?? "round-tag", width: 16, height: 16,
+        shape: (n) => SHAPES[n.data("type")] ?? "round-tag", width: 16, height: 16,
         "background-color": colour("--accent"), color: colour("--ink"), "font-size": 10, "text-valign": "bottom",
-        "text-margin-y": 4, "text-wrap": "ellipsis", "text-max-width": 110, "min-zoomed-font-size": 6 } },
+        "text-margin-y": 4, "text-wrap": "ellipsis", "text-max-width": 110 } },
+      { selector: "node[?named], node.named", style: { label: "data(label)", "z-index": 1, "text-background-opacity": 0.8,
+        "text-background-color": colour("--bg"), "text-background-padding": 1 } },
+      { selector: "node.named", style: { "z-index": 9, "text-wrap": "wrap", "text-overflow-wrap": "anywhere" } },
       { selector: "edge", style: {
         width: (e) => Math.min(1 + Math.log2(e.data("count")), 5), "line-color": colour("--muted"), opacity: 0.6,
         "target-arrow-color": colour("--muted"), "arrow-scale": 0.8, "target-arrow-shape": "triangle", "curve-style": "bezier" } },
     ],
   });
+  // Names stay readable however small the graph has to be.
+  const scale = Math.max(1 / drawn.zoom(), 1);
+  drawn.nodes().style({ "font-size": 10 * scale, "text-max-width": 110 * scale, width: 12 * scale, height: 12 * scale });
+  drawn.on("mouseover tap", "node", (event) => event.target.addClass("named"));
+  drawn.on("mouseout", "node", (event) => event.target.removeClass("named"));
 }
+
+// A form that takes long says so, and is not sent twice.
+document.addEventListener("submit", (event) => {
+  const button = event.target.dataset.busy && event.target.querySelector("button");
+  if (!button) return;
+  button.textContent = event.target.dataset.busy;
+  button.disabled = true;
+});
 
 // Cytoscape would add a style element, which the content security policy forbids; our style sheet has that rule.
 const standIn = document.createElement("meta");
