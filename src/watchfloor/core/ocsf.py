@@ -103,6 +103,7 @@ CLASSES: dict[str, OcsfClass] = {
     ),
     "compliance_finding": _class(2003, "Compliance Finding", "finding_info compliance", "Create,Update,Close"),
     "detection_finding": _class(2004, "Detection Finding", "finding_info", "Create,Update,Close"),
+    "data_security_finding": _class(2006, "Data Security Finding", "finding_info", "Create,Update,Close,Suppressed"),
     "account_change": _class(
         3001,
         "Account Change",
@@ -137,6 +138,14 @@ CLASSES: dict[str, OcsfClass] = {
         "group",
         "Assign Privileges,Revoke Privileges,Add User,Remove User,Delete,Create,Add Subgroup,Remove Subgroup,"
         "Update,Attach Policies,Detach Policies,Assign Roles,Remove Roles",
+    ),
+    "user_management": _class(
+        3007,
+        "User Management",
+        "user",
+        "Create,Update,Delete,Enable,Disable,Lock,Unlock,Password Change,Password Reset,Attach Policies,"
+        "Detach Policies,Enable MFA Factors,Disable MFA Factors,Assign Privileges,Remove Privileges,Assign Roles,"
+        "Remove Roles,Add Programmatic Credentials,Remove Programmatic Credentials",
     ),
     "network_activity": _class(4001, "Network Activity", "src_endpoint", _CONNECTION),
     "http_activity": _class(
@@ -177,9 +186,18 @@ CLASSES: dict[str, OcsfClass] = {
         "Symmetric Active Exchange,Symmetric Passive Response,Client Synchronization,Server Response,Broadcast,"
         "Control,Private Use Case",
     ),
+    "tunnel_activity": _class(4014, "Tunnel Activity", "", "Open,Close,Renew"),
     "inventory_info": _class(5001, "Device Inventory Info", "device", "Log,Collect"),
+    "user_inventory": _class(5003, "User Inventory Info", "user", "Log,Collect"),
     "software_info": _class(5020, "Software Inventory Info", "device", "Log,Collect"),
     "osint_inventory_info": _class(5021, "OSINT Inventory Info", "osint", "Log,Collect"),
+    "cloud_resources_inventory_info": _class(5023, "Cloud Resources Inventory Info", "", "Log,Collect"),
+    "web_resources_activity": _class(
+        6001,
+        "Web Resources Activity",
+        "web_resources",
+        "Create,Read,Update,Delete,Search,Import,Export,Share",
+    ),
     "application_lifecycle": _class(
         6002, "Application Lifecycle", "app", "Install,Remove,Start,Stop,Restart,Enable,Disable,Update"
     ),
@@ -324,7 +342,7 @@ def required_filler(attribute: str) -> Any:
     """A valid value for a required attribute that the record does not hold: says "unknown", invents nothing."""
     if attribute.endswith("_id"):
         return UNKNOWN
-    if attribute in ("privileges", "vulnerabilities", "osint"):
+    if attribute in ("privileges", "vulnerabilities", "osint", "web_resources"):
         return []
     if attribute == "http_request":
         return {"http_method": _WORD.upper()}

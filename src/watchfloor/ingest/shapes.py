@@ -19,6 +19,7 @@ from watchfloor.ingest.entities import with_entities
 from watchfloor.ingest.envelopes import unwrapped
 from watchfloor.ingest.mappings.convert import integer, text
 from watchfloor.ingest.mappings.values import getter
+from watchfloor.ingest.ocsf_record import with_ocsf
 
 Data = dict[str, Any]
 _BY_FORMAT = {"evtx": "windows", "mail": "mail", "syslog": "syslog"}
@@ -42,6 +43,9 @@ def shape_of(record: Record) -> tuple[str, Data]:
 
 
 def _of_named_fields(data: Data) -> tuple[str, Data]:
+    event = with_ocsf(data)
+    if event is not data:
+        return "json", event
     flat = windows(data)
     if flat is None:
         line = None if _CARRIERS.isdisjoint(data) else carried(data)
@@ -262,4 +266,4 @@ def _looked_at(*functions: Callable[[Data], Any]) -> frozenset[str]:
 # Most records have none of these keys, and are what they are.
 _ENVELOPED = _looked_at(unwrapped)
 _CARRIERS = _looked_at(carried)
-_LOOKED_AT = _looked_at(unwrapped, windows, carried, with_entities)
+_LOOKED_AT = _looked_at(unwrapped, windows, carried, with_entities, with_ocsf)
