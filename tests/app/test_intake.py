@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.records import TRAIL
 from watchfloor.app.intake import Debounce
+from watchfloor.app.settings import Settings
 from watchfloor.app.watchfloor import Watchfloor
-from watchfloor.core.intake import IntakeMark, LiveState, Tally
+from watchfloor.core.clock import MINUTE
+from watchfloor.core.intake import IntakeMark, LiveState, Tally, silence
+from watchfloor.core.policy import IntakePolicy
 from watchfloor.core.record import DeadLetter
 from watchfloor.store.spool import Parcel, Spool
 
@@ -284,3 +289,48 @@ def test_debounce_waits_for_quiet_and_not_for_ever(monkeypatch: pytest.MonkeyPat
     assert sum(slept) == pytest.approx(25.0), "as much pause as the last run took"
     debounce.stop()
     assert not debounce.wait()
+
+
+def regular(source: str, minutes: int, gap: int = 2) -> LiveState:
+    """Heard every `gap` minutes, the last time at AT."""
+    last = AT // MINUTE
+    heard = tuple((last - gap * n, 5) for n in reversed(range(minutes)))
+    return LiveState(tenant="default", uid=source, time=AT, tally=Tally(received=1, events=1), minutes=heard)
+
+
+@given(st.integers(1, 100), st.integers(1, 60), st.integers(0, 10_000))
+def test_only_a_regular_source_can_be_silent_and_only_after_long(minutes: int, gap: int, since: int) -> None:
+    policy = IntakePolicy()
+    found = silence(regular("hec/fw", minutes, gap), policy, AT + since * MINUTE)
+    long = since >= max(policy.silent_minutes, policy.silent_gaps * gap)
+    assert (found is not None) == (minutes >= policy.regular_minutes and long)
+
+
+def test_a_source_that_falls_silent_is_shown_and_becomes_one_case(tmp_path: Path) -> None:
+    now = AT + 20 * MINUTE
+    with Watchfloor.open(tmp_path / "home", clock=lambda: now) as product:
+        product.parts.documents.put("default", regular("hec/fw", 40), regular("hec/rare", 5))
+        rows = {row.source: row.live for row in product.desk.sources()}
+        assert rows["hec/fw"] is not None
+        assert rows["hec/rare"] is not None
+        assert rows["hec/fw"].silence is not None
+        assert rows["hec/rare"].silence is None
+        for _ in range(2):  # after a restart it is not told again
+            with product.intake.running() as spool:
+                (row,) = until(product.desk.queue)
+                until(lambda: product.desk.queue()[0].verdict)
+                until(lambda spool=spool: spool.waiting("default").parcels == 0)
+        assert "hec/fw is silent" in row.case.title
+        assert product.pipeline.count() == 1
+        assert row.verdict is None or row.verdict.disposition != "close"
+
+
+def test_a_policy_may_only_show_silence(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("intake: {silence_is: shown}\n")
+    settings = Settings(policy=str(tmp_path / "policy.yaml"))
+    with Watchfloor.open(tmp_path / "home", settings, clock=lambda: AT + 20 * MINUTE) as product:
+        product.parts.documents.put("default", regular("hec/fw", 40))
+        with product.intake.running() as spool:
+            put(product, spool, parcel(trail(1)))
+            until(lambda: spool.waiting("default").parcels == 0)
+        assert product.pipeline.count() == 1, "the trail's own"

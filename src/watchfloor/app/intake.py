@@ -12,26 +12,27 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
 
 import structlog
 
 from watchfloor.app.keeping import Kept
 from watchfloor.app.parts import Parts
 from watchfloor.app.pipeline import Pipeline
-from watchfloor.core.clock import MINUTE
+from watchfloor.app.views import LiveRow
+from watchfloor.core.clock import MINUTE, iso
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.event import Event
-from watchfloor.core.intake import IntakeMark, LiveState, Tally, added
+from watchfloor.core.intake import IntakeMark, LiveState, Silence, Tally, Trouble, added, silence
+from watchfloor.core.noun import canonical
 from watchfloor.core.record import DeadLetter
 from watchfloor.ingest import Unreadable
 from watchfloor.ingest.readers import read_parcel
 from watchfloor.store.documents import Document
-from watchfloor.store.spool import Spool, Taken, Waiting
+from watchfloor.store.spool import Parcel, Spool, Taken, Waiting
 
 MOST_PARCELS = 4_000
 MOST_BYTES = 16 << 20
@@ -39,16 +40,10 @@ LINGER = 1.0
 """Seconds in which parcels gather before a small batch is worked off: many small segments make a slow lake."""
 QUIET, LONGEST = 1.0, 10.0
 """Triage runs when no finding came for so many seconds, and at the latest so many seconds after the first."""
-LOG_EVERY = MINUTE
+LOG_EVERY = LOOK_EVERY = MINUTE
+SILENCE = "watchfloor/silence"
+"""The source of our own records that another one fell silent."""
 _log = structlog.get_logger(__name__)
-
-
-class Trouble(NamedTuple):
-    """What cannot be done now and is tried again."""
-
-    doing: str
-    problem: str
-    since: int
 
 
 class Intake:
@@ -60,6 +55,8 @@ class Intake:
         self._spool: Spool | None = None
         self._stopping = threading.Event()
         self._troubles: dict[str, Trouble] = {}
+        self._looked_at = 0
+        self._told: deque[Silence] = deque(maxlen=1_000)
         self._debounce = Debounce(QUIET, LONGEST)
 
     @contextmanager
@@ -103,6 +100,20 @@ class Intake:
         """What has come from each live source, the last heard first."""
         return self._parts.documents.find(self._tenant, LiveState, limit=None)
 
+    def live_rows(self) -> dict[str, LiveRow]:
+        """What each live source handed in, by its name."""
+        now, policy = self._parts.clock(), self._parts.policy.intake
+        return {
+            state.uid: LiveRow(
+                received=state.tally.received,
+                repeats=state.tally.repeats,
+                last_heard=state.time,
+                per_minute=state.per_minute(now),
+                silence=silence(state, policy, now),
+            )
+            for state in self.states()
+        }
+
     # Working
 
     def _work_loop(self) -> None:
@@ -112,6 +123,7 @@ class Intake:
                 self._gather(self._spool)
                 if not self.work(self._spool):
                     self._tell_ledger(every=LOG_EVERY)
+                self._look_for_silence(self._spool)
         with self._trying("writing to the ledger"):
             self._tell_ledger(every=0)
 
@@ -222,6 +234,27 @@ class Intake:
             parts.ledger.append(self._tenant, kind="intake", subject="live", actor="watchfloor", body=body, time=now)
             parts.documents.put(self._tenant, mark.model_copy(update={"unlogged": {}, "logged_at": now}))
 
+    def _look_for_silence(self, spool: Spool) -> None:
+        """A source that fell silent is a record of our own, once: it goes the way of all records."""
+        now, policy = self._parts.clock(), self._parts.policy.intake
+        if policy.silence_is != "finding" or now < self._looked_at + LOOK_EVERY:
+            return
+        self._looked_at = now
+        for state in self.states():
+            found = silence(state, policy, now)
+            if found is None or found in self._told or state.uid == SILENCE:
+                continue
+            self._told.append(found)
+            # Nothing of this moment stands in it: told again after a restart it is the same record, and counts once.
+            record = {
+                "watchfloor": "source_silent",
+                "source": found.source,
+                "last_heard": iso(found.last_heard),
+                "silent_since": iso(found.last_heard + found.silent_after),
+                "longest_gap_minutes": found.longest_gap // MINUTE,
+            }
+            spool.put(self._tenant, Parcel(SILENCE, now, canonical(record), "ndjson")).result()
+
     # Deciding
 
     def _triage_loop(self) -> None:
@@ -248,7 +281,7 @@ class Intake:
             before = self._troubles.get(doing)
             now = self._parts.clock()
             since = before.since if before else now
-            self._troubles[doing] = Trouble(doing, text, since)
+            self._troubles[doing] = Trouble(doing=doing, problem=text, since=since)
             # Without the values of variables: they are records, and records stay out of logs.
             _log.error("live intake will try again", doing=doing, problem=text, at=traceback.format_exc(limit=-3))
             again()

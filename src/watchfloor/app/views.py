@@ -7,6 +7,7 @@ from typing import NamedTuple
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.entry import Entry, TreeHead
 from watchfloor.core.finding import Finding
+from watchfloor.core.intake import Silence, Trouble
 from watchfloor.core.label import Label
 from watchfloor.core.plan import Approval, Outcome, Plan
 from watchfloor.core.verdict import Verdict
@@ -43,6 +44,26 @@ class LedgerState(NamedTuple):
     """One line for each entry, digest or head that does not hold; empty when all of it does."""
 
 
+class LiveRow(NamedTuple):
+    """What a live source handed in: `received` = events + dead letters + `repeats`. Times in ms."""
+
+    received: int
+    repeats: int
+    last_heard: int
+    per_minute: float
+    """Records, over the last ten minutes."""
+    silence: Silence | None
+    """Set when it was regular and is not heard any more."""
+
+
+class IntakeView(NamedTuple):
+    """How live intake stands: what waits in the spool (nothing where this process does not serve), what hinders it."""
+
+    parcels: int
+    size: int
+    troubles: tuple[Trouble, ...]
+
+
 class SourceRow(NamedTuple):
     """What has come from one source. `last_time` is that of its newest event, None without events."""
 
@@ -51,3 +72,5 @@ class SourceRow(NamedTuple):
     events: int
     dead_letters: int
     last_time: int | None
+    live: LiveRow | None = None
+    """Of a source that hands its records in by itself."""

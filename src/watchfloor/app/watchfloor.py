@@ -33,8 +33,8 @@ class Watchfloor:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.pipeline = Pipeline(parts)
-        self.desk = Desk(parts, self.pipeline)
         self.intake = Intake(parts, self.pipeline)
+        self.desk = Desk(parts, self.pipeline, self.intake)
         self.live_sources = LiveSources(parts)
         self.dead_letters = DeadLetters(parts, self.pipeline.keeper)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
 from watchfloor.core.clock import MINUTE
 from watchfloor.core.noun import Digest, Noun, Tenant
+from watchfloor.core.policy import IntakePolicy
 
 SourceKind = Literal["webhook", "hec", "bulk", "otlp"]
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
@@ -80,6 +82,39 @@ class LiveState(Noun):
         """Records a minute in the last `over` whole minutes before now (ms)."""
         minute = now // MINUTE
         return round(sum(count for at, count in self.minutes if minute - over <= at < minute) / over, 1)
+
+
+class Trouble(Noun):
+    """What intake cannot do now and tries again."""
+
+    doing: str
+    problem: str
+    since: int
+    """When it first went wrong (ms)."""
+
+
+class Silence(Noun):
+    """A regular source that is not heard any more."""
+
+    source: str
+    last_heard: int
+    """When (ms)."""
+    longest_gap: int
+    """Between two minutes in which it was heard before (ms)."""
+    silent_after: int
+    """From so long on (ms) it counts as silent."""
+
+
+def silence(state: LiveState, policy: IntakePolicy, now: int) -> Silence | None:
+    """Whether a source is silent at a time (ms). One that was never regular cannot be."""
+    minutes = [minute for minute, _ in state.minutes]
+    if len(minutes) < policy.regular_minutes:
+        return None
+    longest = max(after - before for before, after in pairwise(minutes)) * MINUTE
+    after = max(policy.silent_minutes * MINUTE, round(policy.silent_gaps * longest))
+    if now - state.time < after:
+        return None
+    return Silence(source=state.uid, last_heard=state.time, longest_gap=longest, silent_after=after)
 
 
 class IntakeMark(Noun):

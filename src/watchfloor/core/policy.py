@@ -41,6 +41,20 @@ class CorrelationPolicy(Noun):
     """... and on at least this many findings."""
 
 
+class IntakePolicy(Noun):
+    """When a live source that was regular counts as silent, and what comes of it."""
+
+    regular_minutes: Annotated[int, Field(ge=2)] = 30
+    """Regular is who was heard in at least so many minutes."""
+    silent_minutes: Annotated[int, Field(ge=1)] = 15
+    """Silent is who was not heard for at least so long ..."""
+    silent_gaps: Annotated[float, Field(ge=1)] = 3.0
+    """... and for so many times its own longest gap."""
+    silence_is: Literal["finding", "shown"] = "finding"
+    """`finding`: silence is triaged like any other finding, for who attacks may switch off who tells; `shown`: the
+    sources page says so, and nothing more."""
+
+
 class ApprovalRule(Noun):
     """Who must approve an action of an effect class."""
 
@@ -74,6 +88,7 @@ class Policy(Noun):
     """`observe`: verdicts only; `recommend`: plans too; `close`: closes under the bound as well."""
     triage: TriagePolicy = TriagePolicy()
     correlation: CorrelationPolicy = CorrelationPolicy()
+    intake: IntakePolicy = IntakePolicy()
     response: ResponsePolicy = ResponsePolicy()
     minutes_per_case: Annotated[float, Field(gt=0)] = 20.0
     """What one case costs an analyst by hand; the source of `minutes saved`."""

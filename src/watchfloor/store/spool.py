@@ -100,7 +100,7 @@ class Spool:
                 "SELECT tenant, count(*), sum(length(content)) FROM parcels GROUP BY tenant"
             ):
                 self._waiting[tenant] = Waiting(count, size)
-            self._last = max(after, self._writing.execute("SELECT last FROM given").fetchone()[0])
+            self._last: int = max(after, self._writing.execute("SELECT last FROM given").fetchone()[0])
         except sqlite3.DatabaseError as error:
             self._lock_file.close()
             raise WatchfloorError(

@@ -23,7 +23,7 @@ def read_mbox(source: Source) -> Iterator[Item]:
     """Each message of an mbox: they are parted by lines that begin with `From ` after an empty line."""
     taken: list[bytes] = []
     size, position, after_empty = 0, 0, True
-    for line, length in lines(source.stream):
+    for line, length in lines(source.stream, source.longest):
         if line.startswith(b"From ") and after_empty:
             if taken:
                 yield _bounded(source, position, taken, size)

@@ -19,7 +19,7 @@ LOOKS = re.compile(
 
 def read(source: Source) -> Iterator[Item]:
     """Each line as a record: its known parts, or only `message`."""
-    for index, (line, length) in enumerate(lines(source.stream)):
+    for index, (line, length) in enumerate(lines(source.stream, source.longest)):
         if length:
             reason = f"a line of {length:,} bytes is longer than a record may be"
             yield source.unreadable(index, "line", reason, line)

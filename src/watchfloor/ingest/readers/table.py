@@ -137,7 +137,7 @@ def read_w3c(source: Source) -> Iterator[Item]:
     """
     names: list[str] = []
     delimiter = software = ""
-    for position, (line, length) in enumerate(lines(source.stream)):
+    for position, (line, length) in enumerate(lines(source.stream, source.longest)):
         text = line.decode("utf-8", "replace").strip("\ufeff")
         if length:
             reason = f"a line of {length:,} bytes is longer than a record may be"
