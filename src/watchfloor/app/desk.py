@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from watchfloor.app.dead_letters import DeadLetters
 from watchfloor.app.decisions import replay
+from watchfloor.app.intake import Intake
 from watchfloor.app.parts import Parts
 from watchfloor.app.pipeline import INGESTED, IngestReport, Pipeline
 from watchfloor.app.uploads import Upload, named
-from watchfloor.app.views import CaseView, LedgerState, QueueRow, SourceRow
+from watchfloor.app.views import CaseView, IntakeView, LedgerState, QueueRow, SourceRow
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.context import Context
 from watchfloor.core.entry import Entry
@@ -34,9 +36,10 @@ MAX_COMMENT = 10_000
 class Desk:
     """What a person does with cases, for the console, the API and the command line alike."""
 
-    def __init__(self, parts: Parts, pipeline: Pipeline) -> None:
-        self._parts, self._pipeline = parts, pipeline
+    def __init__(self, parts: Parts, pipeline: Pipeline, intake: Intake) -> None:
+        self._parts, self._pipeline, self._intake = parts, pipeline, intake
         self._lines = CaseLines(parts.documents.database)
+        self._dead_letters = DeadLetters(parts, pipeline.keeper)
         self.tenant = parts.tenant
         self.updates = parts.updates
 
@@ -92,7 +95,7 @@ class Desk:
         return self._parts.lake.event(self.tenant, event_uid)
 
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        return self._parts.documents.find(self.tenant, DeadLetter, limit=limit)
+        return self._dead_letters.find(limit=limit)
 
     def ledger_entries(self, limit: int = 100) -> list[Entry]:
         """The newest entries first."""
@@ -122,13 +125,20 @@ class Desk:
 
     def sources(self) -> list[SourceRow]:
         """What has come from where, the newest first."""
-        dead = Counter(d.source for d in self._parts.documents.find(self.tenant, DeadLetter, limit=None))
+        letters = self._parts.documents.find(self.tenant, DeadLetter, limit=None)
+        dead = Counter(letter.source for letter in letters if letter.status == "dead")
+        live = self._intake.live_rows()
         rows = {
-            source: SourceRow(source, mappings, events, dead.pop(source, 0), last)
+            source: SourceRow(source, mappings, events, dead.pop(source, 0), last, live.pop(source, None))
             for source, mappings, events, last in self._parts.lake.sources(self.tenant)
         }
-        rows |= {source: SourceRow(source, (), 0, count, None) for source, count in dead.items()}
+        rows |= {source: SourceRow(source, (), 0, dead[source], None, live.get(source)) for source in {**dead, **live}}
         return sorted(rows.values(), key=lambda row: (-(row.last_time or 0), row.source))
+
+    def intake_view(self) -> IntakeView:
+        """How live intake stands at this moment."""
+        waiting = self._intake.waiting
+        return IntakeView(*(waiting or (0, 0)), tuple(self._intake.troubles))
 
     def replay(self, case_uid: str) -> tuple[Verdict, Verdict]:
         """The stored verdict and the one decided again from its recorded inputs: their bytes must be equal."""
