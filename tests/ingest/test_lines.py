@@ -148,6 +148,61 @@ def test_what_a_shipper_carries_is_the_record(form: str) -> None:
     assert found["src"] == "10.0.0.5"
 
 
+TABLES: dict[str, dict[str, Any]] = {
+    "Sentinel": {
+        "TimeGenerated": "2026-10-13T07:01:02Z",
+        "Computer": "h",
+        "DeviceVendor": "V",
+        "DeviceProduct": "P",
+        "DeviceEventClassID": "7",
+        "Activity": "n",
+        "LogSeverity": "5",
+        "SourceIP": "10.0.0.5",
+        "RequestURL": "http://www.example.com/",
+        "RequestMethod": "GET",
+        "DestinationPort": 443,
+        "DeviceCustomString1": "out",
+        "DeviceCustomString1Label": "Rule",
+        "AdditionalExtensions": "own=1;src=203.0.113.9",
+        "FileHash": "",
+    },
+    "Elastic": {
+        "@timestamp": "2026-10-13T07:01:02Z",
+        "cef": {
+            "device": {"vendor": "V", "product": "P", "event_class_id": "7"},
+            "name": "n",
+            "severity": "5",
+            "extensions": {
+                "sourceAddress": "10.0.0.5",
+                "requestUrl": "http://www.example.com/",
+                "requestMethod": "GET",
+                "destinationPort": 443,
+                "deviceCustomString1": "out",
+                "deviceCustomString1Label": "Rule",
+            },
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("form", TABLES)
+def test_cef_that_a_siem_has_parsed_is_as_cef(form: str) -> None:
+    record = Record(tenant="t", source="x", position=0, unit="line", format="json", raw=b"{}", data=TABLES[form])
+    shape, found = shape_of(record)
+    wanted = {
+        "line": "cef",
+        "src": "10.0.0.5",
+        "dpt": 443,
+        "request": "http://www.example.com/",
+        "requestMethod": "GET",
+    }
+    assert shape == "json"
+    assert wanted.items() <= found.items()
+    assert found["labels"] == {"Rule": "out"}
+    assert found["cef"] == {"vendor": "V", "product": "P", "id": "7", "name": "n", "severity": "5"}
+    assert found["timestamp"] == "2026-10-13T07:01:02Z"
+
+
 def test_a_year_is_not_invented() -> None:
     data = {"message": "<14>Oct 13 07:01:02 h CEF:0|V|P|1|7|n|5|src=10.0.0.5"}
     record = Record(tenant="t", source="x", position=0, unit="line", format="json", raw=b"{}", data=data)

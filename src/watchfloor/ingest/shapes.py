@@ -15,6 +15,7 @@ from typing import Any
 
 from watchfloor.core.record import Record
 from watchfloor.ingest.carried import carried
+from watchfloor.ingest.cef_tables import cef_of_table
 from watchfloor.ingest.entities import with_entities
 from watchfloor.ingest.envelopes import unwrapped
 from watchfloor.ingest.mappings.convert import integer, text
@@ -48,7 +49,7 @@ def _of_named_fields(data: Data) -> tuple[str, Data]:
         return "json", event
     flat = windows(data)
     if flat is None:
-        line = None if _CARRIERS.isdisjoint(data) else carried(data)
+        line = None if _CARRIERS.isdisjoint(data) else carried(data) or cef_of_table(data)
         return ("json", with_entities(data)) if line is None else (_shape_of_line(line), line)
     if flat.get("Channel") == "Windows PowerShell" and "Message" in flat:
         # The classic log's data has no names; its message holds them, and Sigma's rules look for them in Data.
@@ -265,5 +266,5 @@ def _looked_at(*functions: Callable[[Data], Any]) -> frozenset[str]:
 
 # Most records have none of these keys, and are what they are.
 _ENVELOPED = _looked_at(unwrapped)
-_CARRIERS = _looked_at(carried)
-_LOOKED_AT = _looked_at(unwrapped, windows, carried, with_entities, with_ocsf)
+_CARRIERS = _looked_at(carried, cef_of_table)
+_LOOKED_AT = _looked_at(unwrapped, windows, carried, cef_of_table, with_entities, with_ocsf)
