@@ -76,3 +76,21 @@ def test_one_missed_attack_among_the_labels_opens_the_class_again(decided: Watch
     decided.pipeline.triage()
     assert not decided.desk.queue(disposition="close", limit=None)
     assert decided.desk.case_view(closed[0].case.uid).case.status == "new"
+
+
+def test_one_case_judged_again_and_again_is_one_label_and_a_reopened_one_is_none(decided: Watchfloor) -> None:
+    unlabelled(decided)
+    decided.pipeline.triage()
+    policy = decided.parts.policy.triage
+    case = next(row.case for row in decided.desk.queue(limit=None) if row.verdict and row.verdict.wants_to_close)
+    for _ in range(labels_needed(policy.max_missed_share, policy.confidence)):
+        decided.desk.resolve(case.uid, "benign_true_positive", "ana", "expected_activity")
+    assert len(decided.parts.labels()) == 1
+    decided.pipeline.triage()
+    assert not decided.desk.queue(disposition="close", limit=None)
+
+    decided.desk.reopen(case.uid, "ana")
+    assert decided.parts.labels() == ()
+    assert decided.desk.case_view(case.uid).label is None
+    decided.desk.resolve(case.uid, "malicious", "ana", "confirmed_attack")
+    assert [label.verdict for label in decided.parts.labels()] == ["malicious"]

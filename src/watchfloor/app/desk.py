@@ -29,6 +29,7 @@ from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
 from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
 from watchfloor.store.case_lines import Ask, CaseLines, CasePage, Overview
+from watchfloor.store.documents import Document
 
 MAX_COMMENT = 10_000
 
@@ -83,7 +84,7 @@ class Desk:
             approvals=documents.find(tenant, Approval, case_uid=case_uid, newest_first=False),
             outcomes=documents.find(tenant, Outcome, case_uid=case_uid, newest_first=False),
             comments=documents.find(tenant, Comment, case_uid=case_uid, newest_first=False),
-            label=documents.latest(tenant, Label, case_uid),
+            label=self._label(case_uid),
             entries=self._parts.ledger.of_subject(tenant, case_uid),
         )
 
@@ -236,14 +237,22 @@ class Desk:
         return label
 
     def reopen(self, case_uid: str, user: str) -> Case:
-        return self._change(case_uid, user, "case.reopened", {"status": "in_progress"})
+        """Open the case again. The verdict that a person gave on it is withdrawn and counts for no bound."""
+        label = self._label(case_uid)
+        withdrawn = [label.model_copy(update={"status": "withdrawn"})] if label else []
+        return self._change(case_uid, user, "case.reopened", {"status": "in_progress"}, *withdrawn)
+
+    def _label(self, case_uid: str) -> Label | None:
+        """The verdict of a person that stands on a case."""
+        label = self._parts.documents.latest(self.tenant, Label, case_uid)
+        return label if label is not None and label.status == "given" else None
 
     def assign(self, case_uid: str, user: str, assignee: str) -> Case:
         return self._change(case_uid, user, "case.assigned", {"assignee": assignee})
 
-    def _change(self, case_uid: str, user: str, kind: str, update: dict[str, Any]) -> Case:
+    def _change(self, case_uid: str, user: str, kind: str, update: dict[str, Any], *beside: Document) -> Case:
         case = self._parts.documents.get(self.tenant, Case, case_uid).model_copy(update=update)
-        self._parts.documents.put(self.tenant, case)
+        self._parts.documents.put(self.tenant, case, *beside)
         self._log(kind, case_uid, user, update)
         return case
 

@@ -15,7 +15,7 @@ from watchfloor.app.updates import Updates
 from watchfloor.core.context import Context
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.intel import Intel
-from watchfloor.core.label import Label
+from watchfloor.core.label import Label, standing
 from watchfloor.core.plan import Approval, Plan
 from watchfloor.core.policy import Policy
 from watchfloor.ledger.ledger import Ledger
@@ -102,8 +102,9 @@ class Parts:
         return load_labels(self.settings.labels, self.tenant) if self.settings.labels else ()
 
     def labels(self) -> tuple[Label, ...]:
-        """The labels of the owner's file, and those that people gave on cases since."""
-        return (*self._owner_labels, *self.documents.find(self.tenant, Label, limit=None, newest_first=False))
+        """The labels of the owner's file and those that people gave on cases since, as far as they stand."""
+        given = self.documents.find(self.tenant, Label, limit=None, newest_first=False)
+        return standing((*self._owner_labels, *given))
 
     # The five steps
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Literal
+
 from watchfloor.core.noun import Noun, Tenant
 from watchfloor.core.verdict import Hypothesis
 
@@ -18,3 +21,20 @@ class Label(Noun):
     would_close: bool
     by: str
     case_uid: str = ""
+    status: Literal["given", "withdrawn"] = "given"
+    """Withdrawn when the case is opened again."""
+
+
+def standing(labels: Iterable[Label]) -> tuple[Label, ...]:
+    """The labels that count: of each case the newest, unless it was withdrawn.
+
+    A person who resolves one case again and again has still judged one case: the bound must not grow by that. A label
+    without a case (of a file of earlier verdicts) counts by itself.
+    """
+    newest: dict[tuple[str, str], Label] = {}
+    for label in labels:
+        key = (label.tenant, label.case_uid or label.uid)
+        held = newest.get(key)
+        if held is None or (held.time, held.uid) <= (label.time, label.uid):
+            newest[key] = label
+    return tuple(label for label in newest.values() if label.status == "given")
