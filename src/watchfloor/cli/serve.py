@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 import webbrowser
-from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum
 from ipaddress import ip_address
@@ -23,6 +22,7 @@ from watchfloor.core.errors import WatchfloorError
 
 if TYPE_CHECKING:
     from watchfloor.app.watchfloor import Watchfloor
+    from watchfloor.server.settings import ServerSettings
 
 MOST_PORTS = 20
 
@@ -52,21 +52,27 @@ def serve(
     host: Annotated[
         list[str], typer.Option(help="A further name under which it may be called. May be given again.")
     ] = [],  # noqa: B006
+    https: Annotated[
+        bool, typer.Option("--https", help="Browsers reach it by https: a proxy with TLS stands before it.")
+    ] = False,
 ) -> None:
     """The console, the API and live intake, on this machine's own address.
 
     Example: `watchfloor serve --port 8450`
     """
+    from watchfloor.server.settings import ServerSettings
+
     with opened(home) as product:
         if not product.parts.accounts.list(product.parts.tenant):
             raise WatchfloorError(
                 "nobody can log in yet", where=str(home), do=f"Run: watchfloor user NAME --role lead --home {home}"
             )
-        serve_console(product, port, browser, listen=listen, hosts=[name.lower() for name in host])
+        served = ServerSettings().under([name.lower() for name in host], https=https)
+        serve_console(product, port, browser, listen=listen, settings=served)
 
 
 def serve_console(
-    product: Watchfloor, port: int, browser: bool, *, listen: str = "127.0.0.1", hosts: Sequence[str] = ()
+    product: Watchfloor, port: int, browser: bool, *, listen: str = "127.0.0.1", settings: ServerSettings | None = None
 ) -> None:
     """Serve console, API and live intake until Ctrl-C; the address goes to stderr."""
     from watchfloor.server import ConsoleServer, ServerSettings, create_app
@@ -77,9 +83,7 @@ def serve_console(
     say(f"console: {url}   (Ctrl-C ends it)", style="bold")
     if browser and sys.stderr.isatty():
         webbrowser.open(url)
-    settings = ServerSettings()
-    if hosts:
-        settings = settings.model_copy(update={"hosts": (*settings.hosts, *hosts)})
+    settings = settings or ServerSettings()
     parts = product.parts
     app = create_app(product.desk, parts.accounts, settings)
     # A supervisor's SIGTERM ends it as Ctrl-C does: work under way is finished, and nothing is left half done.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -20,6 +21,10 @@ class ServerSettings(Noun):
     """The largest upload that the API takes."""
     stream_seconds: Annotated[float, Field(gt=0)] = 300.0
     """After this a live stream ends and the browser opens another."""
+
+    def under(self, names: Sequence[str], *, https: bool) -> ServerSettings:
+        """The same under further names, reached by https or not."""
+        return self.model_copy(update={"hosts": (*self.hosts, *names), "https": https})
 
     @property
     def session_cookie(self) -> str:

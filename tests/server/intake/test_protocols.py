@@ -7,15 +7,19 @@ import hashlib
 import hmac
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.ingest.test_live_readers import REQUEST, protobuf
 from tests.server.intake.conftest import Desk
+from watchfloor.core.policy import Policy
 from watchfloor.core.record import Record
 from watchfloor.ingest.readers import read_parcel
 
+ROOT = Path(__file__).resolve().parents[3]
 CHANNEL = "fe0ecfad-13d5-401b-847d-77833bd77131"
 
 
@@ -321,3 +325,11 @@ def test_an_empty_webhook_is_refused(desk: Desk) -> None:
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
     assert desk.client.get("/intake/webhook/s", headers=headers).status_code == 405
+
+
+def test_the_examples_of_the_documentation_are_taken(desk: Desk) -> None:
+    page = (ROOT / "docs" / "how-to" / "send-records-to-it.md").read_text()
+    (event,) = re.findall(r"services/collector/event -H .* \\\n  -d '(.*)'", page)
+    assert collector(desk, "/event", event, authorization=f"Splunk {desk.token('hec')}").json()["code"] == 0
+    (policy,) = re.findall(r"```yaml\n(intake:.*?)```", page, re.DOTALL)
+    assert Policy.from_dict(yaml.safe_load(policy)) == Policy()
