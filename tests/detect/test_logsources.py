@@ -12,6 +12,7 @@ from tests.detect.helpers import detector, event, rule_text
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 CREATED = {"product": "windows", "category": "process_creation"}
 REGISTRY_SET = {"product": "windows", "category": "registry_set"}
+REMOTE_THREAD = {"product": "windows", "category": "create_remote_thread"}
 WINDOWS_OS = {"device": {"os": {"type_id": 100}}}
 LINUX_OS = {"device": {"os": {"type_id": 200}}, "class_uid": 1007, "activity_id": 1}
 
@@ -30,6 +31,9 @@ MEANT: list[tuple[dict[str, str], dict[str, Any], dict[str, Any], dict[str, str]
     (REGISTRY_SET, {"Channel": "Security", "EventID": 4657}, {}, {"product": "windows"}, True),
     (REGISTRY_SET, {}, {"class_uid": 201002, "activity_id": 2, **WINDOWS_OS}, {"product": "edr"}, True),
     (REGISTRY_SET, {}, {"class_uid": 201002, "activity_id": 4, **WINDOWS_OS}, {"product": "edr"}, False),
+    (REMOTE_THREAD, {"Channel": SYSMON, "EventID": 8}, {}, {"product": "windows"}, True),
+    (REMOTE_THREAD, {}, {"class_uid": 1007, "activity_id": 4, **WINDOWS_OS}, {"product": "edr"}, True),
+    (REMOTE_THREAD, {}, {"class_uid": 1007, "activity_id": 3, **WINDOWS_OS}, {"product": "edr"}, False),
     ({"product": "windows", "service": "system"}, {"Channel": "System"}, {}, {"product": "windows"}, True),
     ({"product": "windows", "service": "system"}, {"Channel": "Security"}, {}, {"product": "windows"}, False),
     ({"product": "windows", "service": "ntlm"}, {}, {}, {"product": "windows", "service": "ntlm"}, True),
@@ -75,6 +79,18 @@ FIELDS: list[tuple[dict[str, str], dict[str, Any], dict[str, Any], dict[str, Any
             **WINDOWS_OS,
             "reg_value": {"path": r"HKLM\Run", "name": "upd", "data": "d"},
             "unmapped": {"TargetObject": r"HKLM\Run\upd"},
+        },
+    ),
+    (
+        REMOTE_THREAD,
+        {"SourceImage": "s", "TargetImage": "t"},
+        {},
+        {
+            "class_uid": 1007,
+            "activity_id": 4,
+            **WINDOWS_OS,
+            "actor": {"process": {"file": {"path": "s"}}},
+            "process": {"file": {"path": "t"}},
         },
     ),
     ({"category": "dns"}, {"query": "q"}, {}, {"class_uid": 4003, "query": {"hostname": "q"}}),
