@@ -11,7 +11,7 @@ import pytest
 
 from watchfloor.core.errors import NotFoundError, WatchfloorError
 from watchfloor.core.event import Event
-from watchfloor.store.lake import Lake
+from watchfloor.store.lake import REPLACED_SECONDS, SMALL_SEGMENTS, Lake
 
 NOW = 1_792_000_000_000
 DAY = 86_400_000
@@ -172,3 +172,53 @@ def test_a_damaged_segment_is_an_error_that_names_it(tmp_path: Path) -> None:
     file.write_bytes(b"not parquet")
     with pytest.raises(WatchfloorError, match=file.name):
         lake.event("acme", "r-1")
+
+
+def segments(folder: Path) -> int:
+    return len(list(folder.rglob("*.parquet")))
+
+
+def test_many_small_segments_become_one_and_no_reader_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake, now = Lake(tmp_path), 1_000.0
+    monkeypatch.setattr("watchfloor.store.lake.time.monotonic", lambda: now)
+    for n in range(SMALL_SEGMENTS + 5):
+        lake.write("acme", [event(f"r-{n}-{i}", NOW + n) for i in range(3)])
+    lake.write("acme", [event("r-alone", NOW - 3 * DAY)])
+    all_uids = {f"r-{n}-{i}" for n in range(SMALL_SEGMENTS + 5) for i in range(3)} | {"r-alone"}
+    before, other = lake.reader("acme"), Lake(tmp_path)
+    assert lake.compact("acme") == 1
+    assert lake.compact("acme") == 0
+    assert len(lake._files("acme")) == 2
+    assert segments(tmp_path) == SMALL_SEGMENTS + 5 + 2, "what was read from is there for who still reads it"
+    everybody = {"measures": ["count"], "since": 0, "before": NOW + DAY, "zone": UTC}
+    for reader in (before, lake.reader("acme"), other.reader("acme")):
+        assert reader.query({"user": "ann"}, **everybody)["count"] == len(all_uids)
+    assert set(lake.events("acme", all_uids)) == set(other.events("acme", all_uids)) == all_uids
+    assert lake.write("acme", [event("r-3-1", NOW + 3)]) == 0, "what is known stays known"
+    now += REPLACED_SECONDS + 1
+    lake.compact("acme")
+    assert segments(tmp_path) == 2
+    for late in (lake, Lake(tmp_path)):
+        assert set(late.events("acme", all_uids)) == all_uids
+        assert late.reader("acme").query({"user": "ann"}, **everybody)["count"] == len(all_uids)
+        assert late.sources("acme")[0].events == len(all_uids)
+
+
+def test_putting_together_what_a_crash_left_twice_counts_once(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for n in range(SMALL_SEGMENTS):
+        lake.write("acme", [event(f"r-{n}")])
+    lake.compact("acme")
+    crashed = Lake(tmp_path)
+    assert segments(tmp_path) == SMALL_SEGMENTS + 1
+    assert crashed.compact("acme") == 1
+    assert len(crashed._files("acme")) == 1
+    assert count(crashed, {"user": "ann"}) == SMALL_SEGMENTS
+
+
+def test_large_segments_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watchfloor.store.lake.SMALL_BYTES", 100)
+    lake = Lake(tmp_path)
+    for n in range(SMALL_SEGMENTS):
+        lake.write("acme", [event(f"r-{n}")])
+    assert lake.compact("acme") == 0

@@ -123,7 +123,7 @@ class Intake:
                 self._gather(self._spool)
                 if not self.work(self._spool):
                     self._tell_ledger(every=LOG_EVERY)
-                self._look_for_silence(self._spool)
+                self._look_around(self._spool)
         with self._trying("writing to the ledger"):
             self._tell_ledger(every=0)
 
@@ -234,12 +234,19 @@ class Intake:
             parts.ledger.append(self._tenant, kind="intake", subject="live", actor="watchfloor", body=body, time=now)
             parts.documents.put(self._tenant, mark.model_copy(update={"unlogged": {}, "logged_at": now}))
 
-    def _look_for_silence(self, spool: Spool) -> None:
+    def _look_around(self, spool: Spool) -> None:
+        """Once a minute: keep the lake in few segments, and see who fell silent."""
+        now = self._parts.clock()
+        if now >= self._looked_at + LOOK_EVERY:
+            self._looked_at = now
+            self._parts.lake.compact(self._tenant)
+            self._look_for_silence(spool, now)
+
+    def _look_for_silence(self, spool: Spool, now: int) -> None:
         """A source that fell silent is a record of our own, once: it goes the way of all records."""
-        now, policy = self._parts.clock(), self._parts.policy.intake
-        if policy.silence_is != "finding" or now < self._looked_at + LOOK_EVERY:
+        policy = self._parts.policy.intake
+        if policy.silence_is != "finding":
             return
-        self._looked_at = now
         for state in self.states():
             found = silence(state, policy, now)
             if found is None or found in self._told or state.uid == SILENCE:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ from watchfloor.store.tenancy import checked
 
 # Small row groups keep the look-up of one event cheap: only its group is unpacked.
 ROWS_A_GROUP = 1_024
+SMALL_SEGMENTS, SMALL_BYTES, TOGETHER_BYTES = 64, 8 << 20, 32 << 20
+REPLACED_SECONDS = 3_600
 _LARGEST = 2**63
 
 SCHEMA = pa.schema(
@@ -84,6 +87,7 @@ class Lake:
         self.folder = folder
         self._places: dict[str, dict[str, _Place]] = defaultdict(dict)
         self._seen: dict[str, set[Path]] = defaultdict(set)
+        self._replaced: dict[Path, float] = {}
         self._lock = threading.RLock()
 
     def write(self, tenant: str, events: Sequence[Event]) -> int:
@@ -111,17 +115,42 @@ class Lake:
 
     def _write_segment(self, tenant: str, class_uid: int, day: str, events: list[Event]) -> None:
         folder = self._of(tenant) / str(class_uid) / day
-        name = digest_of("\n".join(sorted(e.uid for e in events)).encode())[7:39]
-        file = folder / f"{name}.parquet"
+        name = _name([e.uid for e in events])
+        self._keep(tenant, folder / f"{name}.parquet", _table(events))
+
+    def _keep(self, tenant: str, file: Path, table: pa.Table) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _write_atomically(_table(events), file)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _write_atomically(table, file)
         except OSError as error:
             raise WatchfloorError(
                 f"cannot write events: {error.strerror or error}", where=str(file), do="Free space or mend rights"
             ) from None
         self._seen[tenant].add(file)
-        self._places[tenant].update((e.uid, _Place(file, row)) for row, e in enumerate(events))
+        self._replaced.pop(file, None)
+        self._places[tenant].update((uid, _Place(file, row)) for row, uid in enumerate(table["uid"].to_pylist()))
+
+    def compact(self, tenant: str) -> int:
+        """Put many small segments of a class and day together; returns how many took the place of others.
+
+        A stream writes a small one every few seconds, and each costs a reader an opening. What was put together is
+        read no more, and removed an hour later: who began to read before is done by then. Cut off in between, an event
+        is in two segments, and counts once.
+        """
+        with self._lock:
+            now, made = time.monotonic(), 0
+            for file in [file for file, since in self._replaced.items() if now > since + REPLACED_SECONDS]:
+                file.unlink(missing_ok=True)
+                del self._replaced[file]
+            for folder in {file.parent for file in self._files(tenant)}:
+                small = _small(file for file in folder.glob("*.parquet") if file not in self._replaced)
+                if len(small) >= SMALL_SEGMENTS:
+                    table = _together(small)
+                    name = _name(table["uid"].to_pylist())
+                    self._keep(tenant, folder / f"{name}.parquet", table)
+                    self._replaced.update((file, now) for file in small if file.stem != name)
+                    made += 1
+            return made
 
     def known(self, tenant: str, uids: Iterable[str]) -> set[str]:
         """Those of these uids that the tenant has an event of."""
@@ -191,7 +220,7 @@ class Lake:
         return self.folder / checked(tenant)
 
     def _files(self, tenant: str) -> list[Path]:
-        return sorted(self._of(tenant).glob("*/*/*.parquet"))
+        return sorted(file for file in self._of(tenant).glob("*/*/*.parquet") if file not in self._replaced)
 
     def _index(self, tenant: str) -> dict[str, _Place]:
         """Every uid's place, brought up to date with segments that other processes wrote.
@@ -214,6 +243,32 @@ def _json_path(place: str) -> tuple[str, tuple[str, str]]:
     walk = ".".join(f'"{part}"' for part in path.split("."))
     text = f"coalesce(json_extract_string({column}, ?), json_extract_string({column}, ?))"
     return text, (f'$."{path}"', f"$.{walk}")
+
+
+def _name(uids: Iterable[str]) -> str:
+    return digest_of("\n".join(sorted(uids)).encode())[7:39]
+
+
+def _small(files: Iterable[Path]) -> list[Path]:
+    """The small ones among segments, the smallest first, as many as memory should hold at one time."""
+    found: list[Path] = []
+    total = 0
+    for size, file in sorted((file.stat().st_size, file) for file in files):
+        total += size
+        if size >= SMALL_BYTES or total > TOGETHER_BYTES:
+            break
+        found.append(file)
+    return found
+
+
+def _together(files: Sequence[Path]) -> pa.Table:
+    """The events of segments, each once."""
+    tables = [pq.read_table(file, partitioning=None) for file in files]
+    table = pa.concat_tables(tables, promote_options="default").combine_chunks()
+    first: dict[str, int] = {}
+    for row, uid in enumerate(table["uid"].to_pylist()):
+        first.setdefault(uid, row)
+    return table.take(list(first.values())).sort_by([("time", "ascending"), ("uid", "ascending")])
 
 
 def _class_of(event: Event) -> int:
