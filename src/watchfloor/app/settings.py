@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -13,6 +15,7 @@ from watchfloor.core.noun import Noun, Tenant
 from watchfloor.core.policy import Policy
 
 FILE = "watchfloor.yaml"
+_YAML = (".yaml", ".yml")
 
 
 class Settings(Noun):
@@ -30,7 +33,7 @@ class Settings(Noun):
 
     @classmethod
     def read(cls, home: Path) -> Settings:
-        """The settings of a home; the defaults where it has none."""
+        """The settings of a home; the defaults where it has none. Relative paths are relative to the home."""
         file = home / FILE
         if not file.exists():
             return cls()
@@ -38,7 +41,7 @@ class Settings(Noun):
         if len(found) > 1:
             raise WatchfloorError("holds more than one YAML document", where=str(file), do="Make it one")
         try:
-            return cls.model_validate(found[0].data if found else {})
+            return cls.model_validate(found[0].data if found else {})._with_paths(lambda path: home / path)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(map(str, first["loc"]))
@@ -51,20 +54,26 @@ class Settings(Noun):
         file = home / FILE
         if file.exists():
             return
-        data = self.model_dump(mode="json", exclude_defaults=True)
-        for name in ("rules", "intel"):
-            data.update({name: [str(path.resolve()) for path in getattr(self, name)]} if name in data else {})
-        for name in ("context", "labels", "connections"):
-            data.update({name: str(getattr(self, name).resolve())} if name in data else {})
-        if self.policy.endswith((".yaml", ".yml")):
-            data["policy"] = str(Path(self.policy).resolve())
+        data = self._with_paths(Path.resolve).model_dump(mode="json", exclude_defaults=True)
         if data:
             file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+
+    def _with_paths(self, change: Callable[[Path], Path]) -> Settings:
+        """These settings with every path changed; a shipped policy's name is no path."""
+        update: dict[str, Any] = {}
+        for name, value in self:
+            if isinstance(value, Path):
+                update[name] = change(value)
+            elif isinstance(value, tuple):
+                update[name] = tuple(map(change, value))
+        if self.policy.endswith(_YAML):
+            update["policy"] = str(change(Path(self.policy)))
+        return self.model_copy(update=update)
 
 
 def read_policy(name: str) -> Policy:
     """A policy by a shipped preset's name or by the path of a YAML file."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else content.folder("policies") / f"{name}.yaml"
+    path = Path(name) if name.endswith(_YAML) else content.folder("policies") / f"{name}.yaml"
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in content.folder("policies").glob("*.yaml")))
         raise WatchfloorError(f"no policy {name!r}", do=f"Name a YAML file or one of: {shipped}")

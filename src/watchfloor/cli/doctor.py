@@ -68,9 +68,8 @@ def _home(home: Path) -> str:
 def _settings(home: Path) -> str:
     settings = Settings.read(home)
     read_policy(settings.policy)
-    missing = [
-        str(p) for p in (*settings.rules, *settings.intel, settings.context, settings.labels) if p and not p.exists()
-    ]
+    named = (*settings.rules, *settings.intel, settings.context, settings.labels, settings.connections)
+    missing = [str(path) for path in named if path and not path.exists()]
     if missing:
         raise WatchfloorError(
             f"not found: {', '.join(missing)}", where=str(home), do="Mend the paths in watchfloor.yaml"

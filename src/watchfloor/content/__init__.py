@@ -80,6 +80,8 @@ def _same(document: Document) -> Document:
 
 
 def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise WatchfloorError("there is no such file or folder", where=str(path))
     return [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml"))
 
 
