@@ -22,6 +22,7 @@ from watchfloor.ingest.envelopes import unwrapped
 from watchfloor.ingest.mappings import load
 from watchfloor.ingest.mappings.convert import time_ms
 from watchfloor.ingest.mappings.mapping import Mapping
+from watchfloor.ingest.mappings.names import spelled
 from watchfloor.ingest.mappings.patterns import Pattern
 from watchfloor.ingest.mappings.select import Selection
 from watchfloor.ingest.shapes import _LOOKED_AT, shape_of, windows
@@ -276,3 +277,25 @@ def test_records_that_are_passed_over_are_what_they_are(data: dict[str, Any]) ->
     passed = _LOOKED_AT.isdisjoint(data)
     assert not passed or shape_of(record) == ("json", data)
     assert not passed or (unwrapped(data), windows(data), carried(data)) == (data, None, None)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ({"sourceIPAddress": "x"}, "sourceipaddress"),
+        ({"source_ip-address": "x"}, "sourceipaddress"),
+        ({"Source": {"IP": {"Address": "x"}}}, "sourceipaddress"),
+        ({"event": {"data": {"source.ip": ["x", "y"]}}}, "sourceip"),
+        ({"requestMetadata": {"callerIp": "x"}}, "callerip"),
+        ({"user": {"user_name": "x"}}, "username"),
+    ],
+)
+def test_usual_names_are_found_in_any_spelling(data: dict[str, Any], name: str) -> None:
+    assert spelled(data)[name] == "x"
+
+
+def test_usual_names_of_hostile_records_cost_little() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"data": deep, **{f"k{i}": i for i in range(50)}}
+    assert len(spelled(deep)) <= 400

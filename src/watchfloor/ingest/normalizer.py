@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from watchfloor.content import Document, folder
+from watchfloor.content import folder
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.event import Event
 from watchfloor.core.record import Record
@@ -14,6 +14,7 @@ from watchfloor.ingest.mappings.convert import text
 from watchfloor.ingest.mappings.kind import Kind
 from watchfloor.ingest.mappings.mapping import SHAPES, Mapping, load
 from watchfloor.ingest.mappings.select import Selection
+from watchfloor.ingest.mappings.values import Data
 from watchfloor.ingest.shapes import shape_of
 
 BASE = "base"
@@ -33,24 +34,26 @@ class Explanation(NamedTuple):
 class Normalizer:
     """Holds the compiled mappings. `event` never raises: what goes wrong is told in the event's `unmapped`."""
 
-    def __init__(self, mappings: Sequence[Mapping]) -> None:
-        self.mappings = tuple(mappings)
+    def __init__(self, mappings: Sequence[Mapping], base: Mapping) -> None:
+        """`base` is for the records that none of the mappings takes."""
+        self.mappings, self._base = tuple(mappings), base
         self._selections = {shape: Selection([m for m in mappings if m.shape == shape]) for shape in SHAPES}
-        (self._base,) = Mapping(Document("the Base Event", _BASE)).kinds
 
     @classmethod
     def shipped(cls, *more: Path) -> Normalizer:
         """The mappings that come with the product, and those of further files or folders, first at equal rank."""
         own = [m for path in more for m in load(path)]
-        return cls(sorted([*own, *load(folder("mappings"), check=False)], key=lambda m: m.rank))
+        shipped = load(folder("mappings"), check=False)
+        base = next(m for m in shipped if m.name == BASE)
+        return cls(sorted([*own, *(m for m in shipped if m is not base)], key=lambda m: m.rank), base)
 
     def only(self, name: str) -> Normalizer:
         """This normaliser with one mapping alone. Raises NotFoundError that lists the names."""
         mine = [mapping for mapping in self.mappings if mapping.name == name]
-        if not mine:
+        if not mine and name != BASE:
             known = ", ".join(sorted({mapping.name for mapping in self.mappings}))
             raise NotFoundError(f"there is no mapping {name!r}", do=f"Name one of: {known}")
-        return Normalizer(mine)
+        return Normalizer(mine, self._base)
 
     def event(self, record: Record) -> Event:
         """The event of a record; a Base Event where no mapping takes it or mapping it fails."""
@@ -59,12 +62,13 @@ class Normalizer:
         try:
             shape, data = shape_of(record)
             mapping, dotted = self._selections[shape].taking(data)
-            if mapping is not None:
-                data = mapping.parsed(data)
-                return _event(record, data, mapping.name, mapping.kind_of(data), flat=dotted)
+            mapping = mapping or self._base
+            data = mapping.parsed(data)
+            seen = mapping.seen(data)
+            return _event(record, data, mapping.name, mapping.kind_of(seen), seen, flat=dotted)
         except Exception as error:  # hostile data may break any step; the record is kept
             problem = f"{type(error).__name__}: {error}"[:500]
-        return _event(record, data, BASE, self._base, problem=problem)
+        return _event(record, data, BASE, self._base.kinds[-1], {}, problem=problem)
 
     def explain(self, record: Record) -> Explanation:
         """Which mapping takes a record, and which were asked before it."""
@@ -80,10 +84,11 @@ class Normalizer:
 
 
 def _event(
-    record: Record, data: dict[str, Any], mapping: str, kind: Kind, *, flat: bool = True, problem: str = ""
+    record: Record, data: Data, mapping: str, kind: Kind, seen: Data, *, flat: bool = True, problem: str = ""
 ) -> Event:
+    """The event that a record type makes of what it sees of a record."""
     uid = record.uid
-    ocsf, when = (kind.flat if flat else kind.nested)(data, uid, record.raw.decode("utf-8", "replace"))
+    ocsf, when = (kind.flat if flat else kind.nested)(seen, uid, record.raw.decode("utf-8", "replace"))
     if problem:
         ocsf.setdefault("unmapped", {})["problem"] = f"mapping failed: {problem}"
     if when is None:
@@ -103,15 +108,3 @@ def _event(
         unit=record.unit,
         logsource=kind.logsource,
     )
-
-
-_BASE: dict[str, Any] = {
-    "mapping": BASE,
-    "layer": "endpoint",
-    "product": {"name": "unknown", "vendor_name": "unknown"},
-    "time": [
-        *("@timestamp", "time", "timestamp", "ts", "eventTime", "event_time", "EventTime", "TimeGenerated"),
-        *("TimeCreated", "created_at", "createdDateTime", "CreationTime", "Timestamp", "date", "datetime"),
-        *("published", "id.time", "p_event_time"),
-    ],
-}

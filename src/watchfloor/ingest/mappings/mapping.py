@@ -12,6 +12,7 @@ from watchfloor.core.errors import WatchfloorError
 from watchfloor.ingest.mappings.code import Function, Module
 from watchfloor.ingest.mappings.fields import Fields, compiled_pattern
 from watchfloor.ingest.mappings.kind import Common, Kind
+from watchfloor.ingest.mappings.names import USUAL, Names
 from watchfloor.ingest.mappings.objects import Leaf
 from watchfloor.ingest.mappings.problems import Problems
 from watchfloor.ingest.mappings.values import ABSENT, Data, getter
@@ -30,6 +31,7 @@ _KEYS = frozenset(
         "parse",
         "dispatch",
         "groups",
+        "names",
         "fields",
         "types",
         "tests",
@@ -88,7 +90,7 @@ class Mapping:
         self._written_choice()
         for kind in self.kinds:
             kind.written(flat=False)
-        self.parsers  # noqa: B018 - for its mistakes
+        self.parsers, self.names  # noqa: B018 - for their mistakes
         self.problems.check()
         return self
 
@@ -194,6 +196,15 @@ class Mapping:
             if found := parse(data):
                 data = {**data, **found}
         return data
+
+    @cached_property
+    def names(self) -> Names | None:
+        """What a mapping for any product looks for by usual names."""
+        return Names(self._data["names"], ("names",), self.problems) if "names" in self._data else None
+
+    def seen(self, data: Data) -> Data:
+        """What the fields of a mapping see of a record: its data, and what stands in them under usual names."""
+        return data if self.names is None else {**data, USUAL: self.names.found(data)}
 
     def _parser(self, spec: Any, index: int) -> Callable[[Data], Data | None] | None:
         """From data to the named groups of the first pattern that matches `from`; `pattern` is its name."""
