@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.record import Record
-from watchfloor.ingest import read
+from watchfloor.ingest import Normalizer, read
 from watchfloor.ingest.readers import layouts
 from watchfloor.ingest.readers.line import is_line, parts
 from watchfloor.ingest.readers.stamp import stated
@@ -237,7 +237,8 @@ def test_json_behind_a_header_is_the_record(tmp_path: Path) -> None:
     (tmp_path / "x.log").write_text('<14>Oct 13 07:01:02 h {"a": {"b": 1}}\n')
     (record,) = list(read(tmp_path / "x.log", "t"))
     assert isinstance(record, Record)
-    assert shape_of(record) == ("json", {"a": {"b": 1}})
+    header = {"timestamp": "2026-10-13T07:01:02.000Z", "host": "h"}
+    assert shape_of(record) == ("json", {"a": {"b": 1}, "syslog": header})
 
 
 def test_azures_flow_logs_become_a_record_a_flow(tmp_path: Path) -> None:
@@ -319,3 +320,24 @@ def test_no_line_makes_the_reading_fail(text: str) -> None:
     found = parts(text, MODIFIED)
     assert "message" in found or "line" in found
     assert is_line(text) in (True, False)
+
+
+NORMALIZER = Normalizer.shipped()
+PRODUCTS = [
+    line
+    for m in NORMALIZER.mappings
+    for case in m.tests
+    if isinstance(line := case["record"].get("message"), str) and " " in line
+]
+
+
+@given(st.data())
+def test_no_damaged_line_makes_the_normaliser_fail(data: st.DataObject) -> None:
+    line = data.draw(st.sampled_from(PRODUCTS))
+    start, end = sorted(data.draw(st.tuples(st.integers(0, len(line)), st.integers(0, len(line)))))
+    text = line[:start] + data.draw(st.text(max_size=8)) + line[end:]
+    found = parts(text, MODIFIED)
+    record = Record(tenant="t", source="x", position=0, unit="line", format="syslog", raw=text.encode(), data=found)
+    event = NORMALIZER.event(record)
+    assert event.uid == record.uid
+    assert "mapping failed" not in str(event.ocsf.get("unmapped", {}).get("problem", "")), event.ocsf["unmapped"]

@@ -97,9 +97,9 @@ class Layouts:
 
     def read(self, text: str) -> dict[str, Any] | None:
         """The named values of a text, or None when no layout is its."""
-        for index in sorted(self._starts.Match(text) or ()):
-            found = self._layouts[index].read(text)
-            if found is not None:
+        fitting: list[int] = self._starts.Match(text) or []
+        for index in sorted(fitting):
+            if (found := self._layouts[index].read(text)) is not None:
                 return found
         return None
 
