@@ -27,6 +27,8 @@ _TEXTS: dict[str, frozenset[str]] = {
     "log": frozenset({"stream"}),
     "CloudTrailEvent": frozenset({"EventId"}),
 }
+_SYSLOG = frozenset({"program", "facility"})
+_HEADER = ("timestamp", "host", "program", "pid")
 _CLOUDWATCH = frozenset({"id", "timestamp", "message", "ingestionTime", "extractedFields", "eventId"})
 # EventBridge's `detail` goes out of its envelope when it names its account itself.
 _OWN_ACCOUNT = frozenset({"accountId", "awsAccountId", "userIdentity", "recipientAccountId"})
@@ -60,13 +62,20 @@ def _from_text(data: Data) -> Data:
     for key, marks in _TEXTS.items():
         found = data.get(key)
         if found is not None and (marks & data.keys() or data.keys() <= _CLOUDWATCH) and (inner := _object(found)):
-            return unwrapped(inner)
+            return _with_header(unwrapped(inner), data)
     # Elastic's integrations keep the record as it came; AKS puts Kubernetes' audit into a diagnostic log.
     for key, name in (("event", "original"), ("properties", "log")):
         holder = data.get(key)
         if isinstance(holder, dict) and (inner := _object(holder.get(name))):
             return unwrapped(inner)
     return data
+
+
+def _with_header(data: Data, line: Data) -> Data:
+    """With the syslog header that it came behind as `syslog`: some products' JSON says neither when nor where."""
+    if line.keys().isdisjoint(_SYSLOG) or "syslog" in data:
+        return data
+    return {**data, "syslog": {name: line[name] for name in _HEADER if name in line}}
 
 
 def _object(found: Any) -> Data | None:
