@@ -91,7 +91,8 @@ def _severity(event: Event) -> Severity:
 def _class_of(event: Event) -> str:
     groups = [t for v in find(event.original, "rule.groups") for t in map(text_of, flat(v)) if t]
     telling = [group for group in groups if group not in _BROAD_GROUPS]
-    named = next(iter(telling or groups), "") or next(_texts(event, _CLASS), "")
+    classes = (found for found in _texts(event, _CLASS) if found not in _BROAD_GROUPS)
+    named = next(iter(telling or groups), "") or next(classes, "")
     return slug(named)[:60] or event.logsource.get("service") or "alert"
 
 
