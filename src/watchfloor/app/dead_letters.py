@@ -36,9 +36,9 @@ class DeadLetters:
 
     def find(self, *, source: str = "", limit: int | None = 100) -> list[DeadLetter]:
         """Those that nobody could read yet, the newest first; with `source`, of this one and what was inside it."""
-        letters = self._parts.documents.find(self._parts.tenant, DeadLetter, limit=None)
-        mine = (x for x in letters if x.status == "dead" and (not source or x.source.partition("!")[0] == source))
-        return list(mine)[:limit]
+        all_ = None if source else limit
+        letters = self._parts.documents.find(self._parts.tenant, DeadLetter, status="dead", limit=all_)
+        return [one for one in letters if not source or one.source.partition("!")[0] == source][:limit]
 
     def get(self, uid: str) -> DeadLetter:
         """Raises NotFoundError."""

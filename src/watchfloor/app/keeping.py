@@ -15,7 +15,7 @@ from watchfloor.app.parts import Parts
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import Event
 from watchfloor.core.finding import Finding
-from watchfloor.core.noun import digest_of, short_id
+from watchfloor.core.noun import short_id
 from watchfloor.core.record import DeadLetter
 from watchfloor.ingest import Unreadable
 from watchfloor.store.documents import Document
@@ -48,7 +48,7 @@ class Keeper:
         """
         parts = self._parts
         events = [item for item in items if isinstance(item, Event)]
-        letters = [self.dead_letter(item) for item in items if isinstance(item, Unreadable)]
+        letters = self._letters([item for item in items if isinstance(item, Unreadable)])
         with self._turn:
             try:
                 new, findings = self._kept(events)
@@ -80,7 +80,7 @@ class Keeper:
                 raise
             except Exception as error:
                 reason = f"it could not be kept and looked at: {type(error).__name__}: {error}"[:500]
-                letter = self.dead_letter(_broken(event, reason))
+                (letter,) = self._letters([_broken(event, reason)])
                 letters.append(letter.model_copy(update={"uid": short_id("d", event.uid, digits=32)}))
                 continue
             kept.append(event)
@@ -88,25 +88,32 @@ class Keeper:
             new += fresh
         return kept, new, findings, letters
 
-    def dead_letter(self, item: Unreadable) -> DeadLetter:
-        """The dead letter of what could not be read, its bytes kept. The same piece has the same uid."""
+    def _letters(self, items: Sequence[Unreadable]) -> list[DeadLetter]:
+        """The dead letters of what could not be read, their bytes kept. The same piece has the same uid."""
         parts = self._parts
-        content = parts.evidence.put_bytes(parts.tenant, item.raw) if item.raw else None
-        place = () if item.live else (str(item.position), item.unit)
-        digits = 32 if item.live else 16
-        return DeadLetter(
-            tenant=parts.tenant,
-            uid=short_id("d", item.source, *place, item.reason, digest_of(item.raw), digits=digits),
-            time=parts.clock(),
-            source=item.source,
-            position=item.position,
-            unit=item.unit,
-            reason=item.reason,
-            content=content,
-            size=len(item.raw),
-            live=item.live,
-            form=item.form,
-        )
+        digests = parts.evidence.put_all_bytes(parts.tenant, [item.raw for item in items])
+        return [
+            DeadLetter(
+                tenant=parts.tenant,
+                uid=_uid(item, digest),
+                time=parts.clock(),
+                source=item.source,
+                position=item.position,
+                unit=item.unit,
+                reason=item.reason,
+                content=digest if item.raw else None,
+                size=len(item.raw),
+                live=item.live,
+                form=item.form,
+            )
+            for item, digest in zip(items, digests, strict=True)
+        ]
+
+
+def _uid(item: Unreadable, digest: str) -> str:
+    if item.live:
+        return short_id("d", item.source, item.reason, digest, digits=32)
+    return short_id("d", item.source, str(item.position), item.unit, item.reason, digest)
 
 
 def _broken(event: Event, reason: str) -> Unreadable:

@@ -70,9 +70,13 @@ class EvidenceStore:
 
     def put_bytes(self, tenant: str, data: bytes) -> str:
         """Keep raw bytes; gives their digest."""
-        digest = digest_of(data)
-        self._keep(tenant, {digest: data})
-        return digest
+        return self.put_all_bytes(tenant, (data,))[0]
+
+    def put_all_bytes(self, tenant: str, contents: Sequence[bytes]) -> list[str]:
+        """Keep raw bytes, many at one commit; gives their digests in order."""
+        digests = [digest_of(data) for data in contents]
+        self._keep(tenant, dict(zip(digests, contents, strict=True)))
+        return digests
 
     def get_bytes(self, tenant: str, digest: str) -> bytes:
         """The bytes of a digest. Raises NotFoundError; DamagedError when one byte is not as recorded."""

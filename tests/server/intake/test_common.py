@@ -237,6 +237,25 @@ def test_everything_else_is_the_consoles(desk: Desk, path: str) -> None:
     assert desk.client.get(path, headers={"authorization": "Bearer x"}).text == "the console"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/", {"accept": "text/html,*/*"}),
+        ("GET", "/", {"cookie": "watchfloor=x"}),
+        ("GET", "/queue", {}),
+        ("GET", "/cases/case-1", {}),
+        ("GET", "/static/console.css", {}),
+        ("POST", "/login", {}),
+    ],
+)
+def test_a_proxy_that_asks_for_a_password_does_not_hide_the_console(
+    desk: Desk, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = desk.client.request(method, path, headers=headers, auth=("people", "of the proxy"))
+    assert answer.status_code in (200, 405)
+    assert "Elasticsearch" not in str(answer.headers)
+
+
 def test_tokens_are_kept_as_digests_and_told_to_the_ledger(desk: Desk) -> None:
     token = desk.token("hec", "fw")
     secret = desk.sources.signing_secret(desk.sources.list()[0])

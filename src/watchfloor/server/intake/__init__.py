@@ -65,8 +65,7 @@ def _protocol(scope: Scope) -> ModuleType | None:
         return hec
     if path == otlp.PATH:
         return otlp
-    authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-    return bulk if bulk.wants(path, authorization) else None
+    return bulk if bulk.wants(scope["method"], path, scope["headers"]) else None
 
 
 async def _send(answer: Answer, send: Send) -> None:

@@ -7,7 +7,7 @@ https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -92,11 +92,19 @@ def refused(error: RefusedRequestError) -> Answer:
     return Answer(error.status, body, headers=_PRODUCT + (_CHALLENGE if error.status == 401 else ()))
 
 
-def wants(path: str, authorization: bytes) -> bool:
-    """Whether a request is for here and not for the console: by its path, or by a way to sign in that only shippers
-    have."""
-    scheme = authorization[:7].partition(b" ")[0].lower()
-    return path.startswith("/_") or path.endswith("/_bulk") or scheme in (b"basic", b"apikey")
+def wants(method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request is for here and not for the console.
+
+    Elasticsearch's own paths begin with `_`. The root and an index's name are the console's as well: there only a
+    sender counts who signs in as shippers do, and has neither a browser's cookie nor its wish for a page.
+    """
+    if "/_" in path:
+        return True
+    if path.count("/") != 1 or method not in (("GET", "HEAD") if path == "/" else ("HEAD", "PUT")):
+        return False
+    given = dict(headers)
+    scheme = given.get(b"authorization", b"").partition(b" ")[0].lower()
+    return scheme in (b"basic", b"apikey") and b"cookie" not in given and b"text/html" not in given.get(b"accept", b"")
 
 
 async def answer(asked: Asked, door: Door) -> Answer:
