@@ -29,6 +29,8 @@ AROUND: dict[str, dict[str, Any]] = {
     "CloudWatch Logs": {"id": "1", "timestamp": 1, "message": TEXT},
     "a container's log": {"log": TEXT + "\n", "stream": "stdout", "time": "x"},
     "EventBridge": {"detail-type": "AWS API Call via CloudTrail", "source": "aws.s3", "account": "1", "detail": CALL},
+    "lookup-events": {"EventId": "1", "EventName": "GetObject", "CloudTrailEvent": TEXT},
+    "an audit search": {"RecordType": "15", "Operations": "x", "AuditData": TEXT},
     "two of them": {"_id": "1", "_source": {"@timestamp": "x", "@version": "1", "message": TEXT}},
 }
 

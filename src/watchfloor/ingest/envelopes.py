@@ -20,12 +20,14 @@ _OBJECTS: dict[str, tuple[frozenset[str] | None, frozenset[str]]] = {
     "event": (None, frozenset({"expected_alert"})),
     "udm": (frozenset({"name", "uid"}), frozenset()),
 }
-# What stands beside a record that is there as JSON text: Beats, Logstash, syslog, Splunk, container logs.
+# What stands beside a record that is there as JSON text: Beats, Logstash, syslog, Splunk, container logs, exports of
+# CloudTrail and of Microsoft 365's audit log.
 _TEXTS: dict[str, frozenset[str]] = {
     "message": frozenset({"@timestamp", "@version", "agent", "logStream", "program", "facility"}),
     "_raw": frozenset({"_time", "sourcetype", "_indextime", "source"}),
     "log": frozenset({"stream"}),
     "CloudTrailEvent": frozenset({"EventId"}),
+    "AuditData": frozenset({"RecordType", "Operations"}),
 }
 _SYSLOG = frozenset({"program", "facility"})
 _HEADER = ("timestamp", "host", "program", "pid")
