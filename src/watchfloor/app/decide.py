@@ -111,14 +111,13 @@ class Decider:
 
     def _settled(self, cases: list[Case]) -> list[Case]:
         """Fresh cases with what people did to them before; cases that others took in say so and are closed."""
+        with self._parts.together():  # what a person does to a case meanwhile waits, and is not undone
+            return self._merged(cases)
+
+    def _merged(self, cases: list[Case]) -> list[Case]:
         documents, tenant = self._parts.documents, self._parts.tenant
         stored = {case.uid: case for case in documents.find(tenant, Case, limit=None)}
-        fresh = [
-            case.model_copy(update={"status": old.status, "assignee": old.assignee})
-            if (old := stored.get(case.uid))
-            else case
-            for case in cases
-        ]
+        fresh = [_as_people_left_it(case, stored.get(case.uid)) for case in cases]
         holder = {uid: case.uid for case in fresh for uid in case.findings}
         gone = set(stored) - {case.uid for case in fresh}
         merged = [
@@ -164,31 +163,36 @@ class Decider:
         Returns the uids of their cases.
         """
         parts = self._parts
+        planned = [(one, self._plan(one)) for one in weighed]
+        decided = [one.inputs.case.uid for one, _ in planned]
         nouns: list[Document] = []
         entries: list[Draft] = []
-        decided: list[str] = []
-        for one in weighed:
-            verdict, before = one.verdict, one.before
-            plan = plan_for(
-                one.inputs.case,
-                verdict,
-                one.inputs.findings,
-                parts.playbooks,
-                actions=parts.actions,
-                policy=parts.policy,
-                context=parts.context,
-                as_of=verdict.time,
-            )
-            case = one.inputs.case.model_copy(update={"status": _status(one.inputs.case, verdict, before)})
-            nouns += [case, verdict, one.record.model_copy(update={"uid": verdict.uid}), *([plan] if plan else [])]
-            entries += _entries(case, verdict, plan, before, parts.clock())
-            decided.append(case.uid)
         with parts.together():
+            stored = {case.uid: case for case in parts.documents.get_many(parts.tenant, Case, decided)}
+            for one, plan in planned:
+                verdict, before = one.verdict, one.before
+                case = _as_people_left_it(one.inputs.case, stored.get(one.inputs.case.uid))
+                case = case.model_copy(update={"status": _status(case, verdict, before)})
+                nouns += [case, verdict, one.record.model_copy(update={"uid": verdict.uid}), *([plan] if plan else [])]
+                entries += _entries(case, verdict, plan, before, parts.clock())
             parts.documents.put(parts.tenant, *nouns)
             parts.ledger.append_many(parts.tenant, entries)
         for uid in decided:
             parts.updates.publish(parts.tenant, "case", uid)
         return decided
+
+    def _plan(self, one: _Weighed) -> Plan | None:
+        parts = self._parts
+        return plan_for(
+            one.inputs.case,
+            one.verdict,
+            one.inputs.findings,
+            parts.playbooks,
+            actions=parts.actions,
+            policy=parts.policy,
+            context=parts.context,
+            as_of=one.verdict.time,
+        )
 
     def _keep(self, noun: Noun) -> str:
         """The digest of a noun whose bytes are in the store, written once: every case has the same scorecard."""
@@ -196,6 +200,11 @@ class Decider:
         if digest not in self._kept:
             self._kept.add(self._parts.evidence.put_bytes(self._parts.tenant, noun.canonical()))
         return digest
+
+
+def _as_people_left_it(case: Case, stored: Case | None) -> Case:
+    """A case as it was correlated now, with what people have done to it."""
+    return case.model_copy(update={"status": stored.status, "assignee": stored.assignee}) if stored else case
 
 
 def _status(case: Case, verdict: Verdict, before: Verdict | None) -> CaseStatus:

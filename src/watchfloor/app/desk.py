@@ -13,6 +13,7 @@ from watchfloor.app.decisions import replay
 from watchfloor.app.intake import Intake
 from watchfloor.app.parts import Parts
 from watchfloor.app.pipeline import INGESTED, IngestReport, Pipeline
+from watchfloor.app.supervisor import Supervisor
 from watchfloor.app.uploads import Upload, named
 from watchfloor.app.views import CaseView, IntakeView, LedgerState, QueueRow, SourceRow
 from watchfloor.core.case import Case, Comment
@@ -37,8 +38,8 @@ MAX_COMMENT = 10_000
 class Desk:
     """What a person does with cases, for the console, the API and the command line alike."""
 
-    def __init__(self, parts: Parts, pipeline: Pipeline, intake: Intake) -> None:
-        self._parts, self._pipeline, self._intake = parts, pipeline, intake
+    def __init__(self, parts: Parts, pipeline: Pipeline, intake: Intake, supervisor: Supervisor) -> None:
+        self._parts, self._pipeline, self._intake, self._supervisor = parts, pipeline, intake, supervisor
         self._lines = CaseLines(parts.documents.database)
         self._dead_letters = DeadLetters(parts, pipeline.keeper)
         self.tenant = parts.tenant
@@ -139,7 +140,8 @@ class Desk:
     def intake_view(self) -> IntakeView:
         """How live intake stands at this moment."""
         waiting = self._intake.waiting
-        return IntakeView(*(waiting or (0, 0)), tuple(self._intake.troubles))
+        troubles = (*self._intake.troubles, *self._supervisor.troubles())
+        return IntakeView(*(waiting or (0, 0)), troubles)
 
     def replay(self, case_uid: str) -> tuple[Verdict, Verdict]:
         """The stored verdict and the one decided again from its recorded inputs: their bytes must be equal."""
@@ -217,6 +219,12 @@ class Desk:
 
     def resolve(self, case_uid: str, hypothesis: Hypothesis, user: str, resolution_code: str) -> Label:
         """A person's verdict. It closes the case, and labels its class for the bound under which others may close."""
+        with self._parts.together():
+            label = self._resolved(case_uid, hypothesis, user, resolution_code)
+        self._tell(case_uid)
+        return label
+
+    def _resolved(self, case_uid: str, hypothesis: Hypothesis, user: str, resolution_code: str) -> Label:
         documents = self._parts.documents
         case = documents.get(self.tenant, Case, case_uid)
         verdict = documents.latest(self.tenant, Verdict, case_uid)
@@ -233,7 +241,7 @@ class Desk:
             case_uid=case_uid,
         )
         documents.put(self.tenant, label, case.model_copy(update={"status": "resolved"}))
-        self._log("case.resolved", case_uid, user, label.to_dict() | {"resolution_code": resolution_code})
+        self._enter("case.resolved", case_uid, user, label.to_dict() | {"resolution_code": resolution_code})
         return label
 
     def reopen(self, case_uid: str, user: str) -> Case:
@@ -251,13 +259,21 @@ class Desk:
         return self._change(case_uid, user, "case.assigned", {"assignee": assignee})
 
     def _change(self, case_uid: str, user: str, kind: str, update: dict[str, Any], *beside: Document) -> Case:
-        case = self._parts.documents.get(self.tenant, Case, case_uid).model_copy(update=update)
-        self._parts.documents.put(self.tenant, case, *beside)
-        self._log(kind, case_uid, user, update)
+        with self._parts.together():  # triage writes cases too, perhaps just now
+            case = self._parts.documents.get(self.tenant, Case, case_uid).model_copy(update=update)
+            self._parts.documents.put(self.tenant, case, *beside)
+            self._enter(kind, case_uid, user, update)
+        self._tell(case_uid)
         return case
 
     def _log(self, kind: str, case_uid: str, actor: str, body: dict[str, Any]) -> None:
-        self._parts.ledger.append(
-            self.tenant, kind=kind, subject=case_uid, actor=actor, body=body, time=self._parts.clock()
-        )
+        self._enter(kind, case_uid, actor, body)
+        self._tell(case_uid)
+
+    def _enter(self, kind: str, case_uid: str, actor: str, body: dict[str, Any]) -> None:
+        parts = self._parts
+        parts.ledger.append(self.tenant, kind=kind, subject=case_uid, actor=actor, body=body, time=parts.clock())
+
+    def _tell(self, case_uid: str) -> None:
+        """After the commit: who is told reads at once."""
         self._parts.updates.publish(self.tenant, "case", case_uid)
