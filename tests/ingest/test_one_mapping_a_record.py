@@ -1,4 +1,4 @@
-"""Whatever their order, no mapping of a product takes another's records. Generic ones (rank 90 and up) take the rest."""
+"""No mapping of a product takes another's records, whatever their order; generic ones (rank 90) take the rest."""
 
 from __future__ import annotations
 
