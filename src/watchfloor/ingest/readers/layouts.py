@@ -1,10 +1,10 @@
 """Layouts: lines whose values stand in columns without names (firewalls' CSV, access logs). Content in `lines/`.
 
-A layout is YAML: `line` its name, which the record gets as `line`; `start` (RE2) what the text begins with; `split`
-`comma`, `space` (quotes and brackets hold together), `bar`, `pairs` or `colon` (`Key: value, Key: value`); `columns`
-the names in order (an empty one is passed over), or a table of such lists by the value of column `key`; `least` so many
-cells have to be there (all but the optional tail). Without `split` the named groups of `start` are the values. `parts`
-splits a column once more at blanks; `labels` are columns with DNS names as `(3)www(7)example(0)`.
+A layout is YAML. `line`: its name, which the record gets as `line`. `start` (RE2): what the text begins with; without
+`split` its named groups are the values. `split`: `comma`, `space` (quotes and brackets hold together), `bar`, `pairs`,
+`commas` (`A key=some value, ...`) or `colon` (`Key: some value, ...`). `columns`: the names in order (an empty one is
+passed over), or a table of such lists by the value of column `key`. `least`: so many cells have to be there (all but the
+optional tail). `parts` splits a column once more at blanks. `labels`: columns with DNS names as `(3)www(7)example(0)`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from watchfloor.ingest.readers.structure import pairs
 _KEYS = frozenset({"line", "start", "split", "columns", "key", "least", "parts", "labels"})
 _CELL = re.compile(r'"((?:[^"\\]|\\.)*)"|\[([^\]]*)\]|(\S+)', re.DOTALL)
 _COLON_KEY = re.compile(r"(?:^|, |: )([A-Z][A-Za-z0-9_]{1,40}): ?(?=\S)")
+_COMMA_KEY = re.compile(r"(?:^|, ?)([A-Za-z][\w .:/-]{0,60})=")
 _LABEL = re.compile(r"\(\d{1,3}\)")
 
 
@@ -133,14 +134,18 @@ def _by_space(text: str) -> list[str]:
     return [double or bracket or word for double, bracket, word in _CELL.findall(text)]
 
 
-def _by_colon(text: str) -> dict[str, Any]:
-    """`Key: value, Key: value`: a value reaches to the next key."""
-    keys = list(_COLON_KEY.finditer(text))[:400]
+def _by_key(key: re.Pattern[str], text: str) -> dict[str, Any]:
+    """A value reaches to the next key."""
+    keys = list(key.finditer(text))[:400]
     ends = [*(key.start() for key in keys[1:]), len(text)]
     return {k.group(1).strip(): text[k.end() : end].strip() for k, end in zip(keys, ends, strict=False)}
 
 
-_NAMING: dict[str, Callable[[str], dict[str, Any]]] = {"pairs": pairs, "colon": _by_colon}
+_NAMING: dict[str, Callable[[str], dict[str, Any]]] = {
+    "pairs": pairs,
+    "colon": partial(_by_key, _COLON_KEY),
+    "commas": partial(_by_key, _COMMA_KEY),
+}
 _SPLITS: dict[str, Callable[[str], list[str]]] = {
     "comma": _by_comma,
     "space": _by_space,
