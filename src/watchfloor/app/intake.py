@@ -35,7 +35,7 @@ from watchfloor.store.documents import Document
 from watchfloor.store.spool import Parcel, Spool, Taken, Waiting
 
 MOST_PARCELS = 4_000
-MOST_BYTES = 16 << 20
+MOST_BYTES = 4 << 20
 LINGER = 1.0
 """Seconds in which parcels gather before a small batch is worked off: many small segments make a slow lake."""
 QUIET, LONGEST = 1.0, 10.0
