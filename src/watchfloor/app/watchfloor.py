@@ -13,6 +13,7 @@ from watchfloor.app.live_sources import LiveSources
 from watchfloor.app.parts import Clock, Parts, now
 from watchfloor.app.pipeline import Pipeline
 from watchfloor.app.settings import Settings
+from watchfloor.app.supervisor import Supervisor
 from watchfloor.core.case import Case
 from watchfloor.core.verdict import Verdict
 from watchfloor.improve.summary import Summary, summarise
@@ -34,7 +35,8 @@ class Watchfloor:
         self.parts = parts
         self.pipeline = Pipeline(parts)
         self.intake = Intake(parts, self.pipeline)
-        self.desk = Desk(parts, self.pipeline, self.intake)
+        self.supervisor = Supervisor(parts)
+        self.desk = Desk(parts, self.pipeline, self.intake, self.supervisor)
         self.live_sources = LiveSources(parts)
         self.dead_letters = DeadLetters(parts, self.pipeline.keeper)
 

@@ -28,6 +28,7 @@ def checks(home: Path, rules: Sequence[Path] = ()) -> Iterator[Check]:
         ("home", lambda: _home(home)),
         ("settings", lambda: _settings(home)),
         ("disk", lambda: _disk(home)),
+        ("sources", lambda: _sources(home)),
         ("console libraries", _assets),
         ("record", lambda: _record(home)),
     )
@@ -83,6 +84,24 @@ def _disk(home: Path) -> str:
     if free < LOW_DISK:
         raise WatchfloorError(f"only {free / 1e9:.1f} GB are free", where=str(place), do="Make room")
     return f"{free / 1e9:.0f} GB are free"
+
+
+def _sources(home: Path) -> str:
+    from watchfloor.ingest.sources import read_sources
+
+    sources = read_sources(home)
+    for source in sources:
+        source.check()
+    if not sources:
+        return "sources.yaml has none"
+    from watchfloor.app.watchfloor import Watchfloor
+
+    with Watchfloor.open(home) as product:
+        troubles = product.supervisor.troubles()
+    if troubles:
+        first = troubles[0]
+        raise WatchfloorError(f"{len(troubles)} of {len(sources)} fail: {first.doing}: {first.problem}")
+    return f"{', '.join(source.source for source in sources)} can be started"
 
 
 def _assets() -> str:

@@ -1,4 +1,4 @@
-"""`watchfloor source`: who may hand records in live."""
+"""`watchfloor source`: who may hand records in live, and what `sources.yaml` has the server collect."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def add(
 
 @app.command("list")
 def list_(home: HomeDir = DEFAULT_HOME) -> None:
-    """Each live source with what has come from it: received = events + dead letters + repeats.
+    """Each live source with what has come from it: received = events + dead letters + repeats. Of those in
+    `sources.yaml` also how they do, as the server last said.
 
     Example: `watchfloor source list`
     """
@@ -61,13 +62,18 @@ def list_(home: HomeDir = DEFAULT_HOME) -> None:
 
     with opened(home) as product:
         states = {state.uid: state for state in product.intake.states()}
-        for source in product.live_sources.list():
-            state = states.get(source.source)
+        health = {one.uid: one for one in product.supervisor.health()}
+        for uid in [*(source.source for source in product.live_sources.list()), *health]:
+            state, does = states.get(uid), health.get(uid)
             tally = state.tally if state else Tally()
             heard = f"last heard {iso(state.time)}" if state else "never heard"
+            kind, _, name = uid.partition("/")
+            since = f" since {iso(does.time)}" if does and does.time else ""
             put(
-                f"{source.uid:<24} {source.kind:<8} {heard}   {tally.received:,} received = {tally.events:,} events "
+                f"{name:<24} {kind:<8} {heard}   {tally.received:,} received = {tally.events:,} events "
                 f"+ {tally.dead_letters:,} dead letters + {tally.repeats:,} repeats"
+                + (f"   {does.status}{since}" if does else "")
+                + (f": {does.problem}" if does and does.problem else "")
             )
 
 

@@ -1,0 +1,162 @@
+"""Runs the sources of `sources.yaml` while the product is served: starts them, stores what they hand in, starts those
+that failed again after growing waits, and says how each does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from watchfloor.app.parts import Parts
+from watchfloor.core.errors import NotFoundError, WatchfloorError
+from watchfloor.core.intake import Trouble
+from watchfloor.core.source import Checkpoint, SourceHealth
+from watchfloor.ingest.sources import Source, read_sources, shown
+from watchfloor.store.spool import Parcel, Spool, SpoolFullError
+
+FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0
+_FULL_SECONDS = 0.5
+_log = structlog.get_logger(__name__)
+
+
+class Supervisor:
+    """One tenant's sources, in one thread with an event loop of its own."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def sources(self) -> tuple[Source, ...]:
+        """As `sources.yaml` has them now. Raises WatchfloorError."""
+        return read_sources(self._parts.home.path)
+
+    def health(self) -> list[SourceHealth]:
+        """How each source does, by name. Those that `sources.yaml` does not have any more are left out."""
+        known = {source.source for source in self.sources()}
+        found = self._parts.documents.find(self._parts.tenant, SourceHealth, limit=None)
+        said = {one.uid: one for one in found if one.uid in known}
+        never = SourceHealth(tenant=self._parts.tenant, uid="", time=0, status="stopped")
+        return [said.get(uid, never.model_copy(update={"uid": uid})) for uid in sorted(known)]
+
+    def troubles(self) -> list[Trouble]:
+        """What hinders sources now."""
+        try:
+            health = self.health()
+        except WatchfloorError as error:
+            return [Trouble(doing="sources", problem=str(error), since=self._parts.clock())]
+        failing = [one for one in health if one.status == "failing"]
+        return [Trouble(doing=f"source {one.uid}", problem=one.problem, since=one.time) for one in failing]
+
+    @contextmanager
+    def running(self, spool: Spool) -> Iterator[None]:
+        """Run them until the block ends. Raises WatchfloorError when `sources.yaml` cannot be read."""
+        sources = self.sources()
+        if not sources:
+            yield
+            return
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="sources", daemon=True)
+        thread.start()
+        running = [asyncio.run_coroutine_threadsafe(self._keep_running(each, spool), loop) for each in sources]
+        try:
+            yield
+        finally:
+            asyncio.run_coroutine_threadsafe(_end_all(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+            for one in running:
+                one.cancel()
+
+    async def _keep_running(self, source: Source, spool: Spool) -> None:
+        hand = _Hand(self._parts, spool, source.source)
+        await hand.say("starting")
+        wait = FIRST_WAIT
+        try:
+            while True:
+                began = time.monotonic()
+                hand.reached = False
+                try:
+                    source.check()
+                    await source.run(hand)
+                    problem = "it ended"
+                except Exception as error:
+                    problem = shown(error)
+                    if not isinstance(error, (WatchfloorError, OSError)):
+                        _log.exception("a source broke", source=source.source)
+                if hand.reached and time.monotonic() - began > wait:
+                    wait = FIRST_WAIT
+                _log.error("a source will be tried again", source=source.source, problem=problem, seconds=wait)
+                await hand.say("failing", problem)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, LONGEST_WAIT)
+        finally:
+            await asyncio.shield(hand.say("stopped"))
+
+
+async def _end_all() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+class _Hand:
+    """What one source hands its records to."""
+
+    def __init__(self, parts: Parts, spool: Spool, source: str) -> None:
+        self._parts, self._spool, self._source = parts, spool, source
+        self._status = ""
+        self._problem = ""
+        self.reached = False
+
+    async def put(self, content: bytes, form: str = "") -> None:
+        while True:
+            try:
+                parcel = Parcel(self._source, self._parts.clock(), content, form)
+                stored: Future[int] = self._spool.put(self._parts.tenant, parcel)
+                await asyncio.wrap_future(stored)
+            except WatchfloorError as error:  # full, or the disk cannot take it: it waits, and the sender with it
+                full = isinstance(error, SpoolFullError)
+                await self.say("failing", "the spool is full; it waits for room" if full else shown(error))
+                await asyncio.sleep(_FULL_SECONDS)
+            else:
+                if self._problem:
+                    await self.say("working")
+                return
+
+    def checkpoint(self) -> dict[str, Any]:
+        try:
+            return self._parts.documents.get(self._parts.tenant, Checkpoint, self._source).data
+        except NotFoundError:
+            return {}
+
+    async def keep(self, checkpoint: Mapping[str, Any]) -> None:
+        kept = Checkpoint(tenant=self._parts.tenant, uid=self._source, time=self._parts.clock(), data=dict(checkpoint))
+        await asyncio.to_thread(self._parts.documents.put, self._parts.tenant, kept)
+
+    async def working(self) -> None:
+        self.reached = True
+        await self.say("working")
+
+    async def say(self, status: str, problem: str = "") -> None:
+        """Tell how the source does; written down when that has changed."""
+        if (status, problem) == (self._status, self._problem):
+            return
+        self._status, self._problem = status, problem
+        health = SourceHealth.from_dict(
+            {
+                "tenant": self._parts.tenant,
+                "uid": self._source,
+                "time": self._parts.clock(),
+                "status": status,
+                "problem": problem,
+            }
+        )
+        await asyncio.to_thread(self._parts.documents.put, self._parts.tenant, health)
+        self._parts.updates.publish(self._parts.tenant, "ingest", "live")

@@ -1,0 +1,47 @@
+"""Sources: where records come from when nobody pushes them. Each kind is a noun of `sources.yaml` that can `run`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from watchfloor import content
+from watchfloor.core.errors import WatchfloorError
+from watchfloor.ingest.sources.source import Hand, Source, shown
+from watchfloor.ingest.sources.syslog import Syslog
+from watchfloor.ingest.sources.tail import Tail
+
+__all__ = ["KINDS", "Hand", "Source", "read_sources", "shown"]
+
+FILE = "sources.yaml"
+KINDS: dict[str, type[Source]] = {"syslog": Syslog, "tail": Tail}
+
+
+def read_sources(home: Path) -> tuple[Source, ...]:
+    """The sources of a home's `sources.yaml` (a list under `sources:`); none where there is no such file.
+
+    Raises WatchfloorError that names the source and each wrong field.
+    """
+    file = home / FILE
+    if not file.exists():
+        return ()
+    found: list[Source] = []
+    for where, data in content.documents(file):
+        listed = data.get("sources") if isinstance(data, dict) and data.keys() == {"sources"} else None
+        if not isinstance(listed, list):
+            raise WatchfloorError("must hold `sources:` with a list, and nothing else", where=where)
+        found += [_source(fields, f"{where}, source {number}") for number, fields in enumerate(listed, 1)]
+    twice = [name for name, count in Counter(source.source for source in found).items() if count > 1]
+    if twice:
+        raise WatchfloorError(f"{twice[0]} stands there twice", where=str(file), do="Give each a name of its own")
+    return tuple(found)
+
+
+def _source(fields: object, where: str) -> Source:
+    kind = str(fields.get("kind")) if isinstance(fields, dict) else ""
+    if kind not in KINDS:
+        raise WatchfloorError(f"no kind of source {kind!r}", where=where, do=f"One of: {', '.join(KINDS)}")
+    try:
+        return KINDS[kind].from_dict(fields)
+    except WatchfloorError as error:
+        raise WatchfloorError(error.what, where=where) from None

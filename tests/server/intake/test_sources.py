@@ -1,0 +1,158 @@
+"""Sources of `sources.yaml` in the whole product: `watchfloor serve`, real senders, `kill -9`."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from tests.server.intake.serving import Served, wait_for
+from watchfloor.app.watchfloor import Watchfloor
+from watchfloor.cli import app
+
+LINES = int(os.environ.get("WATCHFLOOR_CHAOS_RECORDS", "20000")) // 4
+
+
+def served(home: Path, *sources: dict[str, Any]) -> Served:
+    found = Served(home)
+    (home / "sources.yaml").write_text(yaml.safe_dump({"sources": list(sources)}))
+    return found
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def health(product: Served) -> dict[str, tuple[str, str]]:
+    with Watchfloor.open(product.home) as opened:
+        return {one.uid: (one.status, one.problem) for one in opened.supervisor.health()}
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not shutil.which("logger"), reason="no logger (Debian: bsdutils)")
+def test_logger_sends_over_udp_and_tcp_and_a_source_that_fails_says_why(tmp_path: Path) -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    udp, tcp = free_port(socket.SOCK_DGRAM), free_port()
+    product = served(
+        tmp_path / "home",
+        {"name": "u", "kind": "syslog", "transport": "udp", "port": udp},
+        {"name": "t", "kind": "syslog", "transport": "tcp", "port": tcp},
+        {"name": "busy", "kind": "syslog", "transport": "tcp", "port": taken.getsockname()[1]},
+    )
+    with product.running():
+        wait_for(lambda: [health(product).get(f"syslog/{n}", ("",))[0] for n in "ut"] == ["working", "working"])
+        for number in range(20):
+            text = f"Failed password for root from 203.0.113.{number} port 22 ssh2"
+            for how in (("--udp", "--port", str(udp)), ("--tcp", "--octet-count", "--port", str(tcp))):
+                command = ["logger", "--server", "127.0.0.1", *how, "--tag", "sshd", "--id=7", text]
+                subprocess.run(command, check=True)
+        wait_for(lambda: [product.tally(f"syslog/{n}").received for n in "ut"] == [20, 20])
+        _, problem = wait_for(lambda: (h := health(product)["syslog/busy"])[0] == "failing" and h)
+        assert "in use" in problem
+        taken.close()
+        wait_for(lambda: health(product)["syslog/busy"][0] == "working")  # it was tried again
+        assert product.stop() == 0
+    assert {status for status, _ in health(product).values()} == {"stopped"}
+    shown = CliRunner().invoke(app, ["source", "list", "--home", str(product.home)])
+    assert "20 received = 20 events + 0 dead letters" in shown.stdout
+    with Watchfloor.open(product.home) as opened:
+        events = list(
+            opened.parts.lake.events(opened.parts.tenant, opened.parts.lake._index(opened.parts.tenant)).values()
+        )
+        assert {event.ocsf["src_endpoint"]["ip"] for event in events} == {f"203.0.113.{n}" for n in range(20)}
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not shutil.which("rsyslogd"), reason="no rsyslogd (Debian: rsyslog)")
+def test_rsyslog_forwards_with_counted_octets(tmp_path: Path) -> None:
+    port, inlet = free_port(), free_port()
+    product = served(tmp_path / "home", {"name": "r", "kind": "syslog", "transport": "tcp", "port": port})
+    (tmp_path / "work").mkdir()
+    conf = tmp_path / "rsyslog.conf"
+    conf.write_text(
+        f'global(workDirectory="{tmp_path}/work")\nmodule(load="imtcp")\n'
+        f'input(type="imtcp" port="{inlet}" address="127.0.0.1")\n'
+        f'action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp" TCP_Framing="octet-counted" '
+        'template="RSYSLOG_SyslogProtocol23Format" action.resumeRetryCount="-1" queue.type="linkedList")\n'
+    )
+    with product.running():
+        wait_for(lambda: health(product).get("syslog/r", ("",))[0] == "working")
+        command = ["rsyslogd", "-n", "-f", str(conf), "-i", str(tmp_path / "pid")]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as daemon:
+            try:
+                sender = wait_for(lambda: connected(inlet))
+                for number in range(500):
+                    sender.sendall(b"<34>Oct 11 22:14:15 host su[%d]: 'su root' failed for user%d\n" % (number, number))
+                sender.close()
+                wait_for(lambda: product.tally("syslog/r").received >= 500)
+            finally:
+                daemon.terminate()
+        assert product.tally("syslog/r").events == 500
+        assert product.stop() == 0
+
+
+def connected(port: int) -> socket.socket | None:
+    try:
+        return socket.create_connection(("127.0.0.1", port))
+    except OSError:
+        return None
+
+
+@pytest.mark.chaos
+def test_killed_while_files_grow_and_rotate_no_line_is_lost_and_none_is_there_twice(tmp_path: Path) -> None:
+    rng = random.Random(seed := random.randrange(1 << 30))
+    print("seed", seed)  # noqa: T201 - pytest shows it when it fails
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    product = served(
+        tmp_path / "home", {"name": "app", "kind": "tail", "paths": [str(folder / "*.log*")], "every": 0.05}
+    )
+    written = threading.Event()
+
+    def write() -> None:
+        turn = 0
+        out = (folder / "app.log").open("ab")
+        for number in range(LINES):
+            line = json.dumps({"time": 1_792_000_000_000 + number, "app": "door", "n": number}).encode() + b"\n"
+            half = rng.randrange(len(line))
+            out.write(line[:half])
+            out.flush()
+            out.write(line[half:])
+            if rng.random() < 0.002:
+                turn += 1
+                out.close()
+                (folder / "app.log").rename(folder / f"app.log.{turn}")
+                out = (folder / "app.log").open("ab")
+            if number % 200 == 0:
+                time.sleep(0.05)
+        out.close()
+        written.set()
+
+    writer = threading.Thread(target=write)
+    with product.running():
+        writer.start()
+        for _ in range(4):
+            time.sleep(rng.random() * 2)
+            product.kill()
+            product.start()
+        writer.join()
+        tally = wait_for(lambda: (t := product.tally("tail/app")).events >= LINES and t, tries=6_000)
+        assert product.stop() == 0
+    assert (tally.events, tally.dead_letters) == (LINES, 0)
+    with Watchfloor.open(product.home) as opened:
+        lake, tenant = opened.parts.lake, opened.parts.tenant
+        kept = [event.original["n"] for event in lake.events(tenant, lake._index(tenant)).values()]
+    assert sorted(kept) == list(range(LINES))
