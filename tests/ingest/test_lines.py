@@ -14,7 +14,7 @@ from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.record import Record
 from watchfloor.ingest import Normalizer, read
 from watchfloor.ingest.readers import layouts
-from watchfloor.ingest.readers.line import is_line, parts
+from watchfloor.ingest.readers.line import line_of, parts
 from watchfloor.ingest.readers.stamp import stated
 from watchfloor.ingest.shapes import shape_of
 
@@ -203,6 +203,27 @@ def test_cef_that_a_siem_has_parsed_is_as_cef(form: str) -> None:
     assert found["timestamp"] == "2026-10-13T07:01:02Z"
 
 
+PROSE = [
+    "started",
+    "Oct 13 is a date",
+    "user=alice logged in",
+    "{not json",
+    "2026-10-13T07:01:02Z",
+    "disk full on sda1: 99%",
+]
+
+
+@pytest.mark.parametrize("text", PROSE)
+def test_prose_in_a_message_is_no_line(text: str) -> None:
+    assert line_of(text, MODIFIED) is None
+
+
+def test_a_plain_syslog_line_in_a_message_is_a_line() -> None:
+    found = line_of("Oct 13 07:01:02 web1 sshd[812]: Accepted publickey for alice", MODIFIED)
+    assert found is not None
+    assert found["program"] == "sshd"
+
+
 def test_a_year_is_not_invented() -> None:
     data = {"message": "<14>Oct 13 07:01:02 h CEF:0|V|P|1|7|n|5|src=10.0.0.5"}
     record = Record(tenant="t", source="x", position=0, unit="line", format="json", raw=b"{}", data=data)
@@ -319,7 +340,7 @@ PIECES = st.lists(
 def test_no_line_makes_the_reading_fail(text: str) -> None:
     found = parts(text, MODIFIED)
     assert "message" in found or "line" in found
-    assert is_line(text) in (True, False)
+    assert line_of(text, MODIFIED) in (None, found)
 
 
 NORMALIZER = Normalizer.shipped()

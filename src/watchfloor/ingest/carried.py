@@ -7,7 +7,7 @@ from typing import Any
 from watchfloor.core.clock import iso
 from watchfloor.ingest.mappings.convert import text, time_ms
 from watchfloor.ingest.mappings.values import getter
-from watchfloor.ingest.readers.line import is_line, parts
+from watchfloor.ingest.readers.line import line_of
 
 Data = dict[str, Any]
 
@@ -24,13 +24,14 @@ def carried(data: Data) -> Data | None:
 
     What the shipper says of time counts where the line itself has none, and gives the year that a line has not.
     """
+    when: int | None = None
     for get in _CARRIERS:
         carrier = get(data)
         if not isinstance(carrier, str) or len(carrier) > _LONGEST:
             continue
-        line = text(carrier) or ""
-        if is_line(line):
-            when = next((t for time in _TIMES if (t := time_ms(time(data))) is not None), None)
-            found = parts(line, when or 0)
-            return found if "timestamp" in found or when is None else {**found, "timestamp": iso(when)}
+        if when is None:
+            when = next((t for time in _TIMES if (t := time_ms(time(data))) is not None), 0)
+        found = line_of(text(carrier) or "", when)
+        if found is not None:
+            return found if "timestamp" in found or not when else {**found, "timestamp": iso(when)}
     return None

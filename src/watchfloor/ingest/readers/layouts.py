@@ -3,8 +3,8 @@
 A layout is YAML. `line`: its name, which the record gets as `line`. `start` (RE2): what the text begins with; without
 `split` its named groups are the values. `split`: `comma`, `space` (quotes and brackets hold together), `bar`, `pairs`,
 `commas` (`A key=some value, ...`) or `colon` (`Key: some value, ...`). `columns`: the names in order (an empty one is
-passed over), or a table of such lists by the value of column `key`. `least`: so many cells have to be there (all but the
-optional tail). `parts` splits a column once more at blanks. `labels`: columns with DNS names as `(3)www(7)example(0)`.
+passed over), or a table of such lists by the value of column `key`. `least`: how many cells have to be there (all but
+the optional tail). `parts` splits a column once more at blanks. `labels`: columns of names as `(3)www(7)example(0)`.
 """
 
 from __future__ import annotations

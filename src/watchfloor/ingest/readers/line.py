@@ -50,6 +50,7 @@ _TELLING = 5  # so many parameters, or those of a product's own id, are the reco
 _RECORD = 6  # so many pairs are no prose
 _FORMATS = frozenset({"CEF", "LEEF"})
 # Texts that are lines of logs also where they stand inside a JSON record.
+_DATED = re.compile(r"[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:|\d{4}-\d\d-\d\dT\d\d:")
 _LINE = re.compile(r"(?:\d{1,7} )?<\d{1,3}>|.{0,120}?(?:CEF: ?[01]\||LEEF:[12](?:\.0)?\||%(?:ASA|FTD|PIX)-)", re.DOTALL)
 
 
@@ -74,11 +75,19 @@ def parts(line: str, modified: int) -> Data:
     return _timed({**data, **structured(text)}, text, modified)
 
 
-def is_line(text: str) -> bool:
-    """Whether a text is a log line as its product wrote it: a header, a structure or a layout begins it."""
-    if _LINE.match(text) is not None or layouts.shipped().fits(text):
-        return True
-    return text[:1].isalpha() and len(structured(text)) > _RECORD
+def line_of(text: str, modified: int) -> Data | None:
+    """The parts of a text that is a log line as its product wrote it, and None of any other text.
+
+    A header, a structure or a layout begins such a line.
+    """
+    if _LINE.match(text) or layouts.shipped().fits(text):
+        return parts(text, modified)
+    if text[:1].isalpha() and len(structured(text)) > _RECORD:
+        return parts(text, modified)
+    if not _DATED.match(text):
+        return None
+    found = parts(text, modified)
+    return found if "line" in found or ("host" in found and "program" in found) else None
 
 
 def _headed(line: str, modified: int) -> Data:
