@@ -51,6 +51,10 @@ def unwrapped(data: Data) -> Data:
             _OWN_ACCOUNT & detail.keys() or str(data.get("source")).startswith("aws.partner/")
         ):
             return detail
+        # Security Hub sends its findings one by one; a person's choice of several stays together.
+        findings = detail.get("findings") if isinstance(detail, dict) else None
+        if isinstance(findings, list) and len(findings) == 1 and isinstance(findings[0], dict):
+            return findings[0]
     if str(data.get("category")).startswith("AdvancedHunting-") and isinstance(row := data.get("properties"), dict):
         # Defender's streaming API: a row as a query gives it, and its table.
         return {**row, "category": data["category"], "tenantId": data.get("tenantId")}
