@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from watchfloor.content import folder
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import get_path
 from watchfloor.core.ocsf import CATEGORIES
-from watchfloor.core.record import Record
 from watchfloor.ingest.mappings import load
 from watchfloor.ingest.normalizer import Normalizer
+from watchfloor.ingest.trial import record_of
 
 MAPPINGS = load(folder("mappings"))
-FORMATS = {"json": "json", "windows": "json", "mail": "mail", "syslog": "syslog", "row": "csv"}
 CASES = [
     pytest.param(mapping.name, mapping.shape, case, id=f"{mapping.name}: {case['name']}")
     for mapping in MAPPINGS
@@ -28,18 +26,6 @@ CASES = [
 @pytest.fixture(scope="session")
 def normalizer() -> Normalizer:
     return Normalizer.shipped()
-
-
-def record_of(data: dict[str, Any], shape: str = "json") -> Record:
-    return Record(
-        tenant="acme",
-        source="test.json",
-        position=0,
-        unit="record",
-        format=FORMATS[shape],
-        raw=orjson.dumps(data, default=str),
-        data=data,
-    )
 
 
 @pytest.mark.parametrize(("name", "shape", "case"), CASES)

@@ -20,9 +20,10 @@ from watchfloor.core.ocsf import CLASSES, NEEDS, OBSERVABLES
 from watchfloor.ingest import Normalizer, Unreadable, ingest
 from watchfloor.ingest.mappings.convert import CONVERTERS
 from watchfloor.ingest.mappings.objects import natural
+from watchfloor.ingest.trial import record_of
 
 from .ocsf_schema import Schema
-from .test_mappings import CASES, record_of
+from .test_mappings import CASES
 
 NORMALIZER = Normalizer.shipped()
 FOLDERS = [

@@ -112,7 +112,7 @@ class Parts:
     def normalizer(self) -> Normalizer:
         from watchfloor.ingest import Normalizer
 
-        return Normalizer.shipped()
+        return Normalizer.shipped(*self.settings.mappings)
 
     @cached_property
     def detector(self) -> Detector:

@@ -24,6 +24,7 @@ class Settings(Noun):
     tenant: Tenant = "default"
     rules: tuple[Path, ...] = ()
     shipped_rules: bool = True
+    mappings: tuple[Path, ...] = ()
     context: Path | None = None
     intel: tuple[Path, ...] = ()
     labels: Path | None = None

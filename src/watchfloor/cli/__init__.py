@@ -15,6 +15,7 @@ from watchfloor.cli import (
     integration,
     later,
     ledger,
+    mapping,
     pipeline,
     plan,
     policy,
@@ -54,6 +55,7 @@ app.add_typer(case.app, name="case")
 app.add_typer(plan.app, name="plan")
 app.add_typer(integration.app, name="integration")
 app.add_typer(policy.app, name="policy")
+app.add_typer(mapping.app, name="mapping")
 app.add_typer(source.app, name="source")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(ledger.app, name="ledger")

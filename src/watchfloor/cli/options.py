@@ -29,6 +29,10 @@ Rules = Annotated[
     list[Path],
     typer.Option("--rules", callback=existing, help="Sigma rules: a file, folder or zip. May be given again."),
 ]
+Mappings = Annotated[
+    list[Path],
+    typer.Option("--mappings", callback=existing, help="Your own mappings: a YAML file or folder. May be given again."),
+]
 ContextDir = Annotated[
     Path | None,
     typer.Option(

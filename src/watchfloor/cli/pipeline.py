@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ import typer
 from watchfloor.cli.options import (
     NONE,
     ContextDir,
+    Format,
     IntelPaths,
     LabelsFile,
+    Mappings,
     OutputFormat,
     Paths,
     PolicyName,
@@ -38,7 +41,11 @@ def register(app: typer.Typer) -> None:
 def normalize(
     paths: Paths,
     source: Annotated[str, typer.Option(help="Take every record as this product's: a mapping's name.")] = "",
+    mappings: Mappings = NONE,
     explain: Annotated[bool, typer.Option(help="Show which mapping takes each record and why.")] = False,
+    format: Annotated[
+        Format | None, typer.Option("--format", help="Of what --explain shows: `text` on a terminal, else `jsonl`.")
+    ] = None,
     tenant: TenantName = "default",
 ) -> None:
     """Records to OCSF events, as JSON lines.
@@ -47,11 +54,20 @@ def normalize(
     """
     from watchfloor.ingest import Normalizer
 
-    normalizer = Normalizer.shipped().only(source) if source else Normalizer.shipped()
+    normalizer = Normalizer.shipped(*mappings)
+    if source:
+        normalizer = normalizer.only(source)
+    if explain:
+        found = _explained(paths, tenant, normalizer)
+        if (format or ("text" if sys.stdout.isatty() else "jsonl")) == "jsonl":
+            lines(found)
+        else:
+            for one in found:
+                _put_explanation(one)
+        return
     reading = Reading(paths, tenant, normalizer)
-    lines(_explained(paths, tenant, normalizer) if explain else (event.ocsf for event in reading))
-    if not explain:
-        reading.say_balance()
+    lines(event.ocsf for event in reading)
+    reading.say_balance()
 
 
 def _explained(paths: list[Path], tenant: str, normalizer: Normalizer) -> Iterator[dict[str, Any]]:
@@ -64,10 +80,32 @@ def _explained(paths: list[Path], tenant: str, normalizer: Normalizer) -> Iterat
             yield {"where": record.where, **normalizer.explain(record)._asdict()}
 
 
+def _put_explanation(one: dict[str, Any]) -> None:
+    """Which mapping took a record, and why, for people."""
+    if "not_read" in one:
+        put(f"{one['where']}: not read: {one['not_read']}", "yellow")
+        return
+    put(f"{one['where']}: {one['mapping']}, {one['kind']} ({one['ocsf_class']})")
+    because = one["because"] or {}
+    if because:
+        put("    because " + " and ".join(f"{path} is {_condition(wanted)}" for path, wanted in because.items()))
+    if one["asked_before"]:
+        put(f"    asked before: {', '.join(one['asked_before'])}")
+    if one["problem"]:
+        put(f"    {one['problem']}", "yellow")
+
+
+def _condition(wanted: Any) -> str:
+    if isinstance(wanted, list):
+        return " or ".join(map(_condition, wanted))
+    return {"*": "there", "None": "absent"}.get(str(wanted), str(wanted))
+
+
 def detect(
     paths: Paths,
     rules: Rules = NONE,
     shipped: Annotated[bool, typer.Option(help="Use the detections that come with Watchfloor, too.")] = True,
+    mappings: Mappings = NONE,
     intel: IntelPaths = NONE,
     format: OutputFormat = "text",
     tenant: TenantName = "default",
@@ -82,7 +120,7 @@ def detect(
     from watchfloor.ingest.intel import load_intel
 
     detector = Detector.load(rules, shipped=shipped, intel=load_intel(intel) if intel else None)
-    reading = Reading(paths, tenant, Normalizer.shipped())
+    reading = Reading(paths, tenant, Normalizer.shipped(*mappings))
     matches = (finding_line(finding) for event in reading for finding in detector.findings(event))
     found = lines(matches) if format == "jsonl" else _put_matches(matches)
     _problems(detector)
@@ -129,6 +167,7 @@ def triage(
     paths: Paths,
     rules: Rules = NONE,
     shipped: Annotated[bool, typer.Option(help="Use the detections that come with Watchfloor, too.")] = True,
+    mappings: Mappings = NONE,
     context: ContextDir = None,
     intel: IntelPaths = NONE,
     labels: LabelsFile = None,
@@ -147,6 +186,7 @@ def triage(
         tenant=tenant,
         rules=tuple(rules),
         shipped_rules=shipped,
+        mappings=tuple(mappings),
         context=context,
         intel=tuple(intel),
         labels=labels,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from watchfloor.content import folder
 from watchfloor.core.errors import NotFoundError
@@ -21,13 +21,15 @@ BASE = "base"
 
 
 class Explanation(NamedTuple):
-    """Why a record was mapped as it was: its shape, the mapping and record type, and what did not take it."""
+    """Why a record was mapped as it was: its shape, the mapping, which of the conditions of its `when` held, the record
+    type, the mappings that were asked before, and what went wrong."""
 
     shape: str
     mapping: str
+    because: Any
     kind: str
     ocsf_class: str
-    not_taken_by: tuple[str, ...]
+    asked_before: tuple[str, ...]
     problem: str
 
 
@@ -36,7 +38,7 @@ class Normalizer:
 
     def __init__(self, mappings: Sequence[Mapping], base: Mapping) -> None:
         """`base` is for the records that none of the mappings takes."""
-        self.mappings, self._base = tuple(mappings), base
+        self.mappings, self.base = tuple(mappings), base
         self._selections = {shape: Selection([m for m in mappings if m.shape == shape]) for shape in SHAPES}
 
     @classmethod
@@ -53,7 +55,7 @@ class Normalizer:
         if not mine and name != BASE:
             known = ", ".join(sorted({mapping.name for mapping in self.mappings}))
             raise NotFoundError(f"there is no mapping {name!r}", do=f"Name one of: {known}")
-        return Normalizer(mine, self._base)
+        return Normalizer(mine, self.base)
 
     def event(self, record: Record) -> Event:
         """The event of a record; a Base Event where no mapping takes it or mapping it fails."""
@@ -62,25 +64,31 @@ class Normalizer:
         try:
             shape, data = shape_of(record)
             mapping, dotted = self._selections[shape].taking(data)
-            mapping = mapping or self._base
+            mapping = mapping or self.base
             data = mapping.parsed(data)
             seen = mapping.seen(data)
             return _event(record, data, mapping.name, mapping.kind_of(seen), seen, flat=dotted)
         except Exception as error:  # hostile data may break any step; the record is kept
             problem = f"{type(error).__name__}: {error}"[:500]
-        return _event(record, data, BASE, self._base.kinds[-1], {}, problem=problem)
+        return _event(record, data, BASE, self.base.kinds[-1], {}, problem=problem)
 
     def explain(self, record: Record) -> Explanation:
-        """Which mapping takes a record, and which were asked before it."""
+        """Which mapping takes a record and why, and which were asked before it."""
         shape, data = shape_of(record)
         passed: list[str] = []
+        taking = self.base
         for mapping in self._selections[shape].candidates(data).of(data):
             if mapping.takes(data):
-                kind = mapping.kind_of(mapping.parsed(data))
-                problem = text((self.event(record).ocsf.get("unmapped") or {}).get("problem")) or ""
-                return Explanation(shape, mapping.name, kind.name, kind.ocsf_class.caption, tuple(passed), problem)
+                taking = mapping
+                break
             passed.append(mapping.name)
-        return Explanation(shape, BASE, BASE, "Base Event", tuple(passed), "no mapping takes it")
+        kind = taking.kind_of(taking.seen(taking.parsed(data)))
+        problem = text((self.event(record).ocsf.get("unmapped") or {}).get("problem")) or ""
+        if taking is self.base:
+            problem = problem or "no product's mapping takes it: only usual names are read"
+        return Explanation(
+            shape, taking.name, taking.because(data), kind.name, kind.ocsf_class.caption, tuple(passed), problem
+        )
 
 
 def _event(

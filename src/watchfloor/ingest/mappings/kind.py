@@ -69,8 +69,8 @@ class Kind:
         self.place = place
         self._spec, self._common, self._problems = spec, common, problems
         name = spec.get("class", "base_event")
-        known = problems.choice((*place, "class"), "class", name, CLASSES)
-        self.ocsf_class: OcsfClass = CLASSES[name] if known else CLASSES["base_event"]
+        self.class_known = problems.choice((*place, "class"), "class", name, CLASSES)
+        self.ocsf_class: OcsfClass = CLASSES[name] if self.class_known else CLASSES["base_event"]
         layer = spec.get("layer", common.layer)
         known = problems.choice((*place, "layer"), "layer", layer, LAYERS)
         self.layer: Layer = layer if known else LAYERS[0]
@@ -149,7 +149,8 @@ class _Writer:
         """An expression for the dictionary of class, activity, severity and fixed status; where a status varies, it."""
         klass, bind = self.klass, self.module.bind
         severity = self._number(spec.get("severity", "Informational"), _SEVERITIES, "severity")
-        activity = self._number(spec.get("activity", UNKNOWN), klass.activities, "activity")
+        stated = spec.get("activity", UNKNOWN) if self.kind.class_known else UNKNOWN
+        activity = self._number(stated, klass.activities, "activity")
         status, fixed = None, {}
         if "status" in spec:
             captions = {**(_FINDING_STATUS if klass.uid // 1000 == 2 else STATUSES), OTHER: "Other"}

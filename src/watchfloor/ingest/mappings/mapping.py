@@ -59,6 +59,7 @@ class Mapping:
         rank = data.get("rank", 50)
         self.rank: int = rank if isinstance(rank, int) else 50
         self.when: Any = data.get("when") or {}
+        self._alternatives: list[tuple[Any, Callable[[Data], bool]]] | None = None
 
     @cached_property
     def document(self) -> Document:
@@ -130,10 +131,18 @@ class Mapping:
         """Whether the mapping takes a record's data."""
         return self._written_takes(Problems(self._head)).compiled()["takes"]  # type: ignore[no-any-return]
 
-    def _written_takes(self, problems: Problems) -> Module:
+    def because(self, data: Data) -> Any:
+        """Which of the alternatives of `when` holds for a record: its condition, or None."""
+        if self._alternatives is None:
+            options = self.when if isinstance(self.when, list) else [self.when]
+            problems = Problems(self._head)
+            self._alternatives = [(o, self._written_takes(problems, o).compiled()["takes"]) for o in options]
+        return next((option for option, holds in self._alternatives if holds(data)), None)
+
+    def _written_takes(self, problems: Problems, when: Any = None) -> Module:
         module = Module(f"{self.where}: when")
         code = Function(module, "takes", flat=True)
-        code.line(f"return {Fields(code, problems).condition(self.when, ('when',))}")
+        code.line(f"return {Fields(code, problems).condition(self.when if when is None else when, ('when',))}")
         module.add(code)
         return module
 

@@ -40,38 +40,45 @@ class Names:
                 continue
             problems.keys(at, rule, _KEYS)
             if problems.choice((*at, "as"), "converter", rule.get("as", "text"), CONVERTERS):
-                names = tuple(_letters[str(name)] for name in rule["of"])
+                names = tuple(letters(str(name)) for name in rule["of"])
                 self._roles.append((str(role), CONVERTERS[rule.get("as", "text")], names))
 
     def found(self, data: Data) -> Data:
         """The roles of a record: for each the value of the first name that its converter can read."""
-        values = spelled(data)
+        values = places(data)
         roles: Data = {}
         for role, convert, names in self._roles:
             for name in names:
-                value = values.get(name)
-                if value is not None and (made := convert(value)) is not None:
+                there = values.get(name)
+                if there is not None and (made := convert(there[1])) is not None:
                     roles[role] = made
                     break
         return roles
 
 
-def spelled(data: Data) -> Data:
-    """Every value of a record by its name."""
-    found: Data = {}
-    level: list[tuple[str, Data]] = [("", data)]
+def letters(name: str) -> str:
+    """A name without its spelling: `source_ip-Address` and `sourceIPAddress` are one."""
+    return str(_letters[name])
+
+
+def places(data: Data) -> dict[str, tuple[str, Any]]:
+    """Every value of a record with its path, by its name."""
+    found: dict[str, tuple[str, Any]] = {}
+    level: list[tuple[str, str, Data]] = [("", "", data)]
     for depth in range(_DEEPEST):
-        below: list[tuple[str, Data]] = []
-        for prefix, holder in level:
+        below: list[tuple[str, str, Data]] = []
+        for prefix, above, holder in level:
             for key, item in holder.items():
                 name = _letters[str(key)]
                 whole = name if prefix and name.startswith(prefix) else prefix + name  # `user.user_name`
-                value = item[0] if isinstance(item, list) and item else item
+                value, path = item, f"{above}{key}"
+                if isinstance(item, list) and item:
+                    value, path = item[0], f"{path}.0"
                 if isinstance(value, dict):
-                    below.append((prefix if name.endswith(_HOLDERS) else whole, value))
+                    below.append((prefix if name.endswith(_HOLDERS) else whole, f"{path}.", value))
                     if not depth and name in _AROUND:
-                        below.append(("", value))
+                        below.append(("", f"{path}.", value))
                 elif present(value) is not None and len(found) < _MOST:
-                    found.setdefault(whole, value)
+                    found.setdefault(whole, (path, value))
         level = below[:_MOST]
     return found
