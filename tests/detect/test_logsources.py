@@ -14,6 +14,7 @@ CREATED = {"product": "windows", "category": "process_creation"}
 REGISTRY_SET = {"product": "windows", "category": "registry_set"}
 REMOTE_THREAD = {"product": "windows", "category": "create_remote_thread"}
 WINDOWS_OS = {"device": {"os": {"type_id": 100}}}
+WORKSPACE = {"product": "gcp", "service": "google_workspace.admin"}
 LINUX_OS = {"device": {"os": {"type_id": 200}}, "class_uid": 1007, "activity_id": 1}
 
 MEANT: list[tuple[dict[str, str], dict[str, Any], dict[str, Any], dict[str, str], bool]] = [
@@ -43,6 +44,8 @@ MEANT: list[tuple[dict[str, str], dict[str, Any], dict[str, Any], dict[str, str]
     ({"product": "zeek", "service": "dns"}, {}, {}, {"product": "zeek", "service": "dns"}, True),
     ({"category": "dns"}, {}, {}, {"product": "zeek", "service": "dns"}, True),
     ({"category": "webserver"}, {}, {}, {"product": "zeek", "service": "http"}, False),
+    (WORKSPACE, {"id": {"applicationName": "admin"}}, {}, {"product": "google_workspace"}, True),
+    (WORKSPACE, {"id": {"applicationName": "login"}}, {}, {"product": "google_workspace"}, False),
     ({"product": "aws", "service": "cloudtrail"}, {}, {}, {"product": "aws", "service": "vpcflow"}, False),
 ]
 
@@ -106,6 +109,12 @@ FIELDS: list[tuple[dict[str, str], dict[str, Any], dict[str, Any], dict[str, Any
         {"ResultType": 50126},
         {"properties": {"status": {"errorCode": 50126}}},
         {},
+    ),
+    (
+        WORKSPACE,
+        {"eventService": "admin.googleapis.com", "eventName": "E"},
+        {"id": {"applicationName": "admin"}, "events": [{"name": "E"}]},
+        {"unmapped": {"serviceName": "admin.googleapis.com"}},
     ),
     (
         {"product": "gcp", "service": "gcp.audit"},
