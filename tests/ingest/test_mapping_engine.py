@@ -142,7 +142,7 @@ def test_a_record_asks_few_of_the_shipped_mappings() -> None:
 
 def test_the_shipped_mappings_heads_are_those_of_the_whole() -> None:
     lazy = {m.name: m for m in load(folder("mappings"), check=False)}
-    assert lazy.keys() == {m.name for m in MAPPINGS}
+    assert lazy.keys() >= {m.name for m in MAPPINGS}
     for m in MAPPINGS:
         one = lazy[m.name]
         assert (one.rank, one.shape, one.when, one.where, one.tests) == (m.rank, m.shape, m.when, m.where, m.tests)
