@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test check format format-check lint types imports docs docs-check lock clean
+.PHONY: help install dev demo test fuzz check format format-check lint types imports docs docs-check lock clean
 
 help: ## list the targets
 	@echo "make TARGET    (only python3, git and make are needed; everything goes into .venv)"
@@ -24,6 +24,10 @@ demo: install ## set up, run the bundled story and open the console; ARGS=--once
 
 test: dev ## set up and run every test that needs no server (ARGS: more words for pytest)
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+fuzz: dev ## fuzz readers and mappings for 10 minutes (ARGS: --minutes N, --corpus DIR)
+	@$(PYTHON) tools/bootstrap.py fuzz
+	@$(BIN)/python tools/fuzz.py $(ARGS)
 
 check: dev format-check lint types imports docs-check ## format, lint, types, import arrows, docs fresh
 

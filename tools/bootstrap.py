@@ -1,6 +1,6 @@
 """Make .venv and install Watchfloor into it from a lock file. Standard library only.
 
-usage: python3 tools/bootstrap.py runtime|dev
+usage: python3 tools/bootstrap.py runtime|dev|fuzz      (each is a lock file of locks/)
 
 Needs Python 3.11 to 3.13. Does nothing when the lock and the project file are those of the last run.
 """
@@ -74,8 +74,9 @@ def install(kind: str) -> None:
 
 
 def main() -> None:
-    if len(sys.argv) != 2 or sys.argv[1] not in ("runtime", "dev"):
-        fail("usage: python3 tools/bootstrap.py runtime|dev")
+    kinds = sorted(lock.stem for lock in (ROOT / "locks").glob("*.txt"))
+    if len(sys.argv) != 2 or sys.argv[1] not in kinds:
+        fail(f"usage: python3 tools/bootstrap.py {'|'.join(kinds)}")
     if not PYTHON.exists():
         make_venv()
     try:
