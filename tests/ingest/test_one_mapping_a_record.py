@@ -1,4 +1,7 @@
-"""No mapping of a product takes another's records, whatever their order; generic ones (rank 90) take the rest."""
+"""No mapping of a product takes another product's records, whatever their order; generic ones (rank 90) take the rest.
+
+Within one product a mapping may be the more exact one (Windows' server roles in its Security log): its rank says so.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from watchfloor.ingest.mappings import Mapping
 from watchfloor.ingest.shapes import shape_of
 
 from .test_mappings import CASES, MAPPINGS, record_of
@@ -14,9 +18,14 @@ GENERIC = 90
 PRODUCTS = [mapping for mapping in MAPPINGS if mapping.rank < GENERIC]
 
 
+def product(mapping: Mapping, data: dict[str, Any]) -> str | None:
+    return mapping.kind_of(mapping.parsed(data)).logsource.get("product")
+
+
 @pytest.mark.parametrize(("name", "shape", "case"), CASES)
-def test_only_its_own_mapping_takes_a_record(name: str, shape: str, case: dict[str, Any]) -> None:
+def test_only_its_own_product_takes_a_record(name: str, shape: str, case: dict[str, Any]) -> None:
     found, data = shape_of(record_of(case["record"], shape))
-    takers = [mapping.name for mapping in PRODUCTS if mapping.shape == found and mapping.takes(data)]
     own = next(mapping for mapping in MAPPINGS if mapping.name == name)
-    assert takers == ([name] if own.rank < GENERIC else [])
+    others = [mapping for mapping in PRODUCTS if mapping is not own and mapping.shape == found and mapping.takes(data)]
+    assert [mapping.name for mapping in others if mapping.rank <= own.rank] == []
+    assert [mapping.name for mapping in others if product(mapping, data) != product(own, data)] == []
