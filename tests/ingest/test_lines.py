@@ -35,6 +35,7 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "a format where a zone could be": ("Oct 13 2026 07:01:02 CEF:0|V|P|1|2|n|3|a=b", {"line": "cef"}),
     "a length before it": ("58 <134>Oct 13 07:01:02 h p: x", {"host": "h", "program": "p", "facility": 16}),
     "no host but a format": ("Oct 13 07:01:02 h CEF:0|V|P|1|2|n|3|a=b", {"host": "h", "line": "cef", "a": "b"}),
+    "a tag before JSON": ('<14>Oct 13 07:01:02 h forwarder {"a": 1}', {"program": "forwarder", "message": '{"a": 1}'}),
     "only a priority": ("<13>something", {"message": "something", "facility": 1, "severity": 5}),
 }
 

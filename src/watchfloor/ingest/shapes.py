@@ -50,7 +50,10 @@ def _of_named_fields(data: Data) -> tuple[str, Data]:
     flat = windows(data)
     if flat is None:
         line = None if _CARRIERS.isdisjoint(data) else carried(data) or cef_of_table(data)
-        return ("json", with_entities(data)) if line is None else (_shape_of_line(line), line)
+        if line is None:
+            return "json", with_entities(data)
+        inner = unwrapped(line)
+        return ("json", with_entities(inner)) if inner is not line else (_shape_of_line(line), line)
     if flat.get("Channel") == "Windows PowerShell" and "Message" in flat:
         # The classic log's data has no names; its message holds them, and Sigma's rules look for them in Data.
         flat.setdefault("Data", flat["Message"])

@@ -41,6 +41,7 @@ _LOOSE = re.compile(
 _NO_HOST = re.compile(_TAG, re.DOTALL)
 _HOST_AND_TAG = re.compile(_TAGGED, re.DOTALL)
 _HOST = re.compile(r"(?P<host>[\w.-]{1,255})(?: ?:)? (?P<message>.*)", re.DOTALL)
+_TAG_BEFORE_JSON = re.compile(r"(?P<program>[\w./-]{1,64}) (?P<message>\{.*)", re.DOTALL)
 _ONLY_PRI = re.compile(r"<(?P<pri>\d{1,3})>(?:\d{1,10}: )? ?(?P<message>.*)", re.DOTALL)
 _AUDIT = re.compile(
     r"(?:node=(?P<host>\S+) )?type=(?P<type>\w+) msg=audit\((?P<timestamp>\d+\.\d+):(?P<serial>\d+)\): ?(?P<message>.*)"
@@ -124,6 +125,8 @@ def _loosely(line: str, modified: int) -> Data:
         data.update({k: v for k, v in tag.groupdict().items() if v is not None})
     elif host := _HOST.match(rest):
         data.update(host.groupdict())
+        if tag := _TAG_BEFORE_JSON.match(data["message"]):
+            data.update(tag.groupdict())
     else:
         data["message"] = rest
     return _finished(data)
