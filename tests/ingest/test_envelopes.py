@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ AROUND: dict[str, dict[str, Any]] = {
     "EventBridge": {"detail-type": "AWS API Call via CloudTrail", "source": "aws.s3", "account": "1", "detail": CALL},
     "lookup-events": {"EventId": "1", "EventName": "GetObject", "CloudTrailEvent": TEXT},
     "an audit search": {"RecordType": "15", "Operations": "x", "AuditData": TEXT},
+    "SNS": {"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:x", "Message": TEXT},
+    "SQS": {"messageId": "1", "receiptHandle": "r", "body": TEXT, "eventSource": "aws:sqs"},
+    "SNS in SQS": {"MessageId": "1", "ReceiptHandle": "r", "body": json.dumps({"TopicArn": "a", "Message": TEXT})},
+    "Pub/Sub": {"message": {"data": base64.b64encode(TEXT.encode()).decode(), "messageId": "1"}, "subscription": "s"},
+    "Kafka Connect": {"schema": None, "payload": CALL},
     "two of them": {"_id": "1", "_source": {"@timestamp": "x", "@version": "1", "message": TEXT}},
 }
 
@@ -43,6 +49,8 @@ def test_the_record_comes_out(shipper: str) -> None:
 LEFT: dict[str, dict[str, Any]] = {
     "text that is no JSON": {"@timestamp": "x", "message": "{not json"},
     "JSON in a record of another kind": {"user": "alice", "message": TEXT},
+    "a body that nobody sent": {"user": "alice", "body": TEXT},
+    "no base 64": {"message": {"data": "???"}, "subscription": "s"},
     "a list": {"@timestamp": "x", "message": "[1, 2]"},
     "an EventBridge event that says what its detail does not": {
         "detail-type": "EC2 Instance State-change Notification",

@@ -5,6 +5,7 @@ An envelope goes only where the record inside says itself what it is; one that c
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from watchfloor.ingest.readers.json import parse
@@ -19,13 +20,16 @@ _OBJECTS: dict[str, tuple[frozenset[str] | None, frozenset[str]]] = {
     "alert": (frozenset({"incident"}), frozenset()),
     "event": (None, frozenset({"expected_alert"})),
     "udm": (frozenset({"name", "uid"}), frozenset()),
+    "payload": (frozenset({"schema"}), frozenset()),
 }
-# What stands beside a record that is there as JSON text: Beats, Logstash, syslog, Splunk, container logs, exports of
-# CloudTrail and of Microsoft 365's audit log.
+# What stands beside a record that is there as JSON text: Beats, Logstash, syslog, Splunk, container logs, queues,
+# exports of CloudTrail and of Microsoft 365's audit log.
 _TEXTS: dict[str, frozenset[str]] = {
     "message": frozenset({"@timestamp", "@version", "agent", "logStream", "program", "facility"}),
     "_raw": frozenset({"_time", "sourcetype", "_indextime", "source"}),
     "log": frozenset({"stream"}),
+    "Message": frozenset({"TopicArn"}),
+    "body": frozenset({"receiptHandle", "eventSourceARN", "ReceiptHandle"}),
     "CloudTrailEvent": frozenset({"EventId"}),
     "AuditData": frozenset({"RecordType", "Operations"}),
 }
@@ -74,7 +78,18 @@ def _from_text(data: Data) -> Data:
         holder = data.get(key)
         if isinstance(holder, dict) and (inner := _object(holder.get(name))):
             return unwrapped(inner)
+    # Pub/Sub pushes what was published in base 64.
+    pushed = data.get("message")
+    if isinstance(pushed, dict) and "subscription" in data and (inner := _object(_decoded(pushed.get("data")))):
+        return unwrapped(inner)
     return data
+
+
+def _decoded(found: Any) -> str:
+    try:
+        return base64.b64decode(found, validate=True).decode() if isinstance(found, str) else ""
+    except ValueError:
+        return ""
 
 
 def _with_header(data: Data, line: Data) -> Data:
