@@ -23,7 +23,9 @@ from watchfloor.core.errors import WatchfloorError
 from watchfloor.ingest.readers.structure import pairs
 
 _KEYS = frozenset({"line", "start", "split", "columns", "key", "least", "parts", "labels"})
-_CELL = re.compile(r'"((?:[^"\\]|\\.)*)"|\[([^\]]*)\]|(\S+)', re.DOTALL)
+_LONGEST = 64_000
+# The bound on brackets keeps lines of `[ [ [` linear.
+_CELL = re.compile(r'"((?:[^"\\]|\\.)*)"|\[([^\]]{0,128})\]|(\S+)', re.DOTALL)
 _COLON_KEY = re.compile(r"(?:^|, |: )([A-Z][A-Za-z0-9_]{1,40}): ?(?=\S)")
 _COMMA_KEY = re.compile(r"(?:^|, ?)([A-Za-z][\w .:/-]{0,60})=")
 _LABEL = re.compile(r"\(\d{1,3}\)")
@@ -56,7 +58,8 @@ class Layout:
         self._pattern: Any = None  # compiled when it is first needed: most products are not in a house
 
     def read(self, text: str) -> dict[str, Any] | None:
-        """The cells by name, with `line`; empty ones are left out."""
+        """The cells by name, with `line`; empty ones are left out. Of a longer text 64,000 characters are read."""
+        text = text[:_LONGEST]
         if self._split is None:
             return {**self._named(text), "line": self.name}
         cells = self._split(text)

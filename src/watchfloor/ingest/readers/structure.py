@@ -20,7 +20,7 @@ _PAIR = re.compile(_KEY + r"(?:" + _QUOTED + r"|(\S*))", re.DOTALL)
 _COMMA_PAIR = re.compile(_KEY + r"(?:" + _QUOTED + r"|([^,;]*))", re.DOTALL)
 _BY_COMMA = re.compile(r"[A-Za-z_][\w.:/-]{0,63}=(?:\"[^\"]*\"|[^=,;\"]*)[,;]\s?[A-Za-z_][\w.:/-]{0,63}=")
 _BEGINS = re.compile(r"\s*[A-Za-z_][\w.:/-]{0,63}=")
-_ELEMENT = re.compile(r"\[((?:[^\]\\\"]|\\.|\"(?:[^\"\\]|\\.)*\")*)\]", re.DOTALL)
+_SD_ID = re.compile(r"\[([^\s\]\[\"=:]{1,128})[\s\]]")
 _PARAMETER = re.compile(r"([\w.@/-]{1,64})(?:=|:) ?\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 
 
@@ -118,15 +118,11 @@ def pairs(text: str) -> Data:
 
 def elements(text: str) -> Data:
     """The parameters of RFC 5424 structured data, and Check Point's `[name:"value"; ...]`; ids under `sd_id`."""
+    text = text[:_LONGEST]
     found: Data = {}
-    ids = []
-    for element in _ELEMENT.findall(text[:_LONGEST]):
-        name, _, _ = element.strip().partition(" ")
-        if name and '"' not in name:
-            ids.append(name)
-        for key, value in _PARAMETER.findall(element)[:_MOST]:
-            found.setdefault(key, _plain(value) if "\\" in value else value)
-    if ids:
+    for key, value in _PARAMETER.findall(text)[:_MOST]:
+        found.setdefault(key, _plain(value) if "\\" in value else value)
+    if ids := _SD_ID.findall(text)[:_MOST]:
         found["sd_id"] = ids[0] if len(ids) == 1 else ids
     return found
 
