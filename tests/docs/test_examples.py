@@ -16,6 +16,7 @@ from typing import Any
 import click
 import pytest
 import typer.main
+import yaml
 from typer.testing import CliRunner
 
 from tests.records import trails
@@ -100,6 +101,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "enterprise-attack.json").write_text(json.dumps({"type": "bundle", "objects": [technique]}))
     (rule,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/how-to/write-a-detection.md").read_text(), re.DOTALL)
     (folder / "sigma" / "rules" / "rule.yml").write_text(rule)
+    (mapping,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/how-to/write-a-mapping.md").read_text(), re.DOTALL)
+    (folder / "door_system.yaml").write_text(mapping)
+    (folder / "door.jsonl").write_text(json.dumps(yaml.safe_load(mapping)["tests"][0]["record"]))
     with Watchfloor.open(folder / "home") as product:
         for user in ("lena", "ana"):
             product.add_user(user, PASSWORD, ("lead",))

@@ -26,19 +26,19 @@ def new(
 ) -> None:
     """Start a mapping from sample records of one kind: its YAML, with a test, goes to stdout.
 
-    Example: `watchfloor mapping new door.jsonl --name door_system > mappings/door_system.yaml`
+    Example: `watchfloor mapping new door.jsonl --name door_system > door_system.yaml`
     """
     from watchfloor.core.record import Record
     from watchfloor.ingest import Normalizer, records
+    from watchfloor.ingest.normalizer import BASE
     from watchfloor.ingest.propose import propose
 
     name = name or re.sub(r"\W+", "_", samples[0].name.partition(".")[0]).strip("_").lower() or "new"
     found = [item for item in islice(records(samples, "default"), SAMPLES) if isinstance(item, Record)]
     put(propose(found, name).rstrip())
     say(f"made from {len(found)} records: look at `when`, the class and each field, and put other names into the test")
-    known = Normalizer.shipped().explain(found[0])
-    if known.mapping != "base":
-        say(f"note: the mapping {known.mapping} takes such records now; give yours a lower rank than its", "yellow")
+    if (known := Normalizer.shipped().explain(found[0]).mapping) != BASE:
+        say(f"note: the mapping {known} takes such records now; before it, yours will", "yellow")
 
 
 @app.command()
@@ -49,7 +49,7 @@ def test(
 ) -> None:
     """Run the tests inside mapping files, beside the mappings that come with Watchfloor.
 
-    Example: `watchfloor mapping test mappings/door_system.yaml`
+    Example: `watchfloor mapping test door_system.yaml`
     """
     from watchfloor.ingest import Normalizer
     from watchfloor.ingest.mappings import load

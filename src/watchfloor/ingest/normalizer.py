@@ -72,6 +72,11 @@ class Normalizer:
             problem = f"{type(error).__name__}: {error}"[:500]
         return _event(record, data, BASE, self.base.kinds[-1], {}, problem=problem)
 
+    def taking(self, record: Record) -> Mapping:
+        """The mapping that takes a record."""
+        shape, data = shape_of(record)
+        return self._selections[shape].taking(data)[0] or self.base
+
     def explain(self, record: Record) -> Explanation:
         """Which mapping takes a record and why, and which were asked before it."""
         shape, data = shape_of(record)

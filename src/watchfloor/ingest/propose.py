@@ -25,6 +25,7 @@ from watchfloor.ingest.shapes import shape_of
 from watchfloor.ingest.trial import record_of, trials
 
 RANK = 40
+"""Before what takes any product's records; before a product's own mapping where it has one."""
 _MOST_KEYS = 5
 # Keys whose constant value tells what kind of record it is, by their letters.
 _TELLING = re.compile(r"type|kind|source|category|product|vendor|dataset|module|provider|service|schema|class|logname")
@@ -50,7 +51,8 @@ def propose(records: Sequence[Record], name: str) -> str:
     shapes = sorted({shape for shape, _ in shaped})
     if len(shapes) > 1:
         raise WatchfloorError(f"the samples are of several shapes: {', '.join(shapes)}", do="Give those of one")
-    base = Normalizer.shipped().base
+    shipped = Normalizer.shipped()
+    base, taking = shipped.base, shipped.taking(records[0])
     samples = [data for _, data in shaped]
     kind = base.kind_of(base.seen(samples[0]))
     spec = next(t for t in base.document.data["types"] if t["name"] == kind.name)
@@ -62,7 +64,7 @@ def propose(records: Sequence[Record], name: str) -> str:
     proposed: Data = {
         "mapping": name,
         **({"shape": shapes[0]} if shapes[0] != "json" else {}),
-        "rank": RANK,
+        "rank": min(RANK, taking.rank),
         "product": {"name": words, "vendor_name": words},
         "layer": kind.layer,
         "logsource": {"product": name},
