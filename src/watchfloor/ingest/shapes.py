@@ -224,7 +224,8 @@ def _from_flat(data: Data) -> Data:
     flat = {k: v for k, v in data.items() if v is not None} if None in data.values() else data.copy()
     for name in _RENAMED.keys() & flat.keys():
         flat[_RENAMED[name]] = flat.pop(name)
-    flat["EventID"] = _number(flat["EventID"])
+    if "EventID" in flat:
+        flat["EventID"] = _number(flat["EventID"])
     computer = data.get("Computer") or data.get("Hostname") or data.get("host") or data.get("MachineName")
     if isinstance(computer, dict):
         computer = computer.get("name")
