@@ -356,3 +356,11 @@ def test_no_record_makes_the_normaliser_fail(data: st.DataObject) -> None:
         event = NORMALIZER.event(record)
         assert event.uid == record.uid
         assert "problem" not in event.ocsf.get("unmapped", {}), event.ocsf["unmapped"]
+
+
+def test_a_windows_event_without_a_number_is_read_all_the_same() -> None:
+    data = {"EventID": None, "Channel": "Application", "Computer": "ws1", "TimeCreated": "2026-10-13T07:01:02Z"}
+    record = Record(tenant="acme", source="x", position=0, unit="record", format="json", raw=b"{}", data=data)
+    event = NORMALIZER.event(record)
+    assert event.original["Computer"] == "ws1"
+    assert "problem" not in event.ocsf.get("unmapped", {})
