@@ -8,6 +8,7 @@ the text's own counts.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from watchfloor.ingest.readers import layouts
@@ -48,6 +49,8 @@ _AUDIT = re.compile(
 )
 _BODY = re.compile(r"(?:CEF:|LEEF:|%[A-Z]|[{\[]|[A-Za-z_][\w.-]{0,63}=)")
 _TELLING = 5  # so many parameters, or those of a product's own id, are the record itself, others a relay's remarks
+_SHORTEST, _SHORT = 16, 48  # the length of a whole time
+_stated_once = lru_cache(maxsize=4096)(stated)  # lines of one second state the same
 _RECORD = 6  # so many pairs are no prose
 _FORMATS = frozenset({"CEF", "LEEF"})
 # Texts that are lines of logs also where they stand inside a JSON record.
@@ -60,8 +63,7 @@ def parts(line: str, modified: int) -> Data:
     line = _COUNTED.sub("", line, count=1) if line[:1].isdigit() else line
     known = layouts.shipped()
     if (found := known.read(line)) is not None:
-        data = {"message": line, **found}
-        return data if "time" in found else _timed(data, line, modified)  # a layout's time is whole
+        return _timed({"message": line, **found}, line, modified)
     if audit := _AUDIT.match(line):
         return _audited(audit)
     data = _headed(line, modified)
@@ -141,10 +143,15 @@ def _bsd(time: str, year: str | None, modified: int) -> str:
 
 
 def _timed(data: Data, text: str, modified: int) -> Data:
-    """With the time that the text itself states, where the header has none."""
-    if not data.get("timestamp") and (when := stated(text, modified)):
-        data["timestamp"] = when
-    return data
+    """With the time that a column or the text itself states, where the header has none."""
+    if data.get("timestamp"):
+        return data
+    column = data.get("time")
+    short = isinstance(column, str) and _SHORTEST < len(column) < _SHORT
+    when = _stated_once(column, modified) if short else None
+    if when is None:
+        when = stated(text, modified)
+    return data if when is None else {**data, "timestamp": when}
 
 
 def _audited(audit: re.Match[str]) -> Data:
