@@ -36,6 +36,8 @@ class Value(NamedTuple):
 
 
 NO_VALUE = Value("None")
+# Of so many paths whose values may well be none that a converter reads, each is tried in line.
+_FEW = 3
 Option = tuple[str, ...] | Callable[[], Value]
 """One of several alternatives: paths, or what writes another one."""
 
@@ -163,7 +165,11 @@ class Fields:
     def _option(self, option: Option, chain: tuple[str, ...]) -> Value:
         if callable(option):
             return option()
-        return self._converted(option[0], chain) if len(option) == 1 else self._first_path(option, chain)
+        if len(option) == 1:
+            return self._converted(option[0], chain)
+        if len(option) > _FEW or chain == ("text",):
+            return self._first_path(option, chain)
+        return self._first([partial(self._converted, path, chain) for path in option], chain, ())
 
     def _first_path(self, paths: tuple[str, ...], chain: tuple[str, ...]) -> Value:
         """The first path at which something is; only where that says nothing or is not read, all are tried in turn."""
