@@ -20,6 +20,7 @@ import re2
 
 from watchfloor.content import Document, documents, folder
 from watchfloor.core.errors import WatchfloorError
+from watchfloor.ingest.mappings.patterns import Pattern
 from watchfloor.ingest.readers.structure import pairs
 
 _KEYS = frozenset({"line", "start", "split", "columns", "key", "least", "parts", "labels"})
@@ -55,7 +56,7 @@ class Layout:
         self._least = int(data.get("least", 2))
         self._parts: dict[str, list[str]] = data.get("parts") or {}
         self._labels: list[str] = data.get("labels") or []
-        self._pattern: Any = None  # compiled when it is first needed: most products are not in a house
+        self._pattern: Pattern | None = None  # compiled when it is first needed: most products are not in a house
 
     def read(self, text: str) -> dict[str, Any] | None:
         """The cells by name, with `line`; empty ones are left out. Of a longer text 64,000 characters are read."""
@@ -81,9 +82,9 @@ class Layout:
 
     def _groups(self, text: str) -> dict[str, Any]:
         if self._pattern is None:
-            self._pattern = re2.compile(self.start)
-        found = self._pattern.match(text)
-        return {name: value for name, value in found.groupdict().items() if value} if found else {}
+            self._pattern = Pattern(f"^(?:{self.start})")
+        found = self._pattern.named(text) or {}
+        return {name: value for name, value in found.items() if value}
 
 
 class Layouts:
