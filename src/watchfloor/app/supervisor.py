@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -67,6 +68,7 @@ class Supervisor:
             yield
         finally:
             asyncio.run_coroutine_threadsafe(_end_all(), loop).result()
+            asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
@@ -88,7 +90,8 @@ class Supervisor:
                 except Exception as error:
                     problem = shown(error)
                     if not isinstance(error, (WatchfloorError, OSError)):
-                        _log.exception("a source broke", source=source.source)
+                        # Without the values of variables: they are records and secrets.
+                        _log.error("a source broke", source=source.source, at=traceback.format_exc(limit=-3))
                 if hand.reached and time.monotonic() - began > wait:
                     wait = FIRST_WAIT
                 _log.error("a source will be tried again", source=source.source, problem=problem, seconds=wait)
@@ -158,5 +161,10 @@ class _Hand:
                 "problem": problem,
             }
         )
-        await asyncio.to_thread(self._parts.documents.put, self._parts.tenant, health)
+        try:
+            await asyncio.to_thread(self._parts.documents.put, self._parts.tenant, health)
+        except Exception as error:  # the source itself goes on, and it is told again with the next change
+            self._status = ""
+            _log.error("a source's health cannot be written", source=self._source, problem=str(error))
+            return
         self._parts.updates.publish(self._parts.tenant, "ingest", "live")

@@ -32,6 +32,7 @@ LONGEST = 16 << 20
 """A line (bytes); what goes on for longer comes in pieces."""
 _MARK = 256
 _HEADER = 64 * 1024
+_TURN = 64  # pieces of one file before the others have their turn
 _KEPT_OPEN = 3_600
 _MOST_OPEN = 256
 _ABSENT_ROUNDS = 60
@@ -70,7 +71,9 @@ class Tail(Source):
                 await asyncio.to_thread(files.look)
                 await hand.working()
                 for file in files.grown():
-                    while (piece := await asyncio.to_thread(files.read, file)) is not None:
+                    for _ in range(_TURN):
+                        if (piece := await asyncio.to_thread(files.read, file)) is None:
+                            break
                         if piece.content:
                             await hand.put(piece.content, piece.form or self.form)
                         file.state = piece.then
