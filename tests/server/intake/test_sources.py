@@ -10,8 +10,12 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -156,3 +160,107 @@ def test_killed_while_files_grow_and_rotate_no_line_is_lost_and_none_is_there_tw
         lake, tenant = opened.parts.lake, opened.parts.tenant
         kept = [event.original["n"] for event in lake.events(tenant, lake._index(tenant)).values()]
     assert sorted(kept) == list(range(LINES))
+
+
+class Doors(BaseHTTPRequestHandler):
+    """A product's API: records from `since` on, two a page, with OAuth; every third request is one too many."""
+
+    records: list[dict[str, Any]] = []
+    asked = 0
+
+    def do_POST(self) -> None:
+        size = int(self.headers["content-length"])
+        good = b"client_secret=s3cret" in self.rfile.read(size)
+        self._say(200 if good else 401, {"access_token": "t1", "expires_in": 60} if good else {"error": "no"})
+
+    def do_GET(self) -> None:
+        Doors.asked += 1
+        if self.headers["authorization"] != "Bearer t1":
+            return self._say(401, {})
+        if Doors.asked % 3 == 0:
+            return self._say(429, {}, {"retry-after": "1"})
+        query = parse_qs(urlsplit(self.path).query)
+        found = [one for one in self.records if one["time"] >= int(query["since"][0])]
+        start = int(query.get("at", ["0"])[0])
+        after = start + 2 if len(found) > start + 2 else None
+        return self._say(200, {"doors": found[start : start + 2], "next": after})
+
+    def _say(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {**(headers or {}), "content-length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on stderr."""
+
+
+@contextmanager
+def doors_api() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Doors)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+POLLER = """
+poller: doors
+title: Doors
+documentation: none
+options: {{}}
+secrets: {{secret: its secret}}
+auth: {{kind: oauth2, url: "http://127.0.0.1:{port}/token", form: {{client_secret: "{{secret}}"}}}}
+streams:
+  - name: opened
+    request: {{url: "http://127.0.0.1:{port}/doors", query: {{since: "{{since}}"}}}}
+    clock: milliseconds
+    items: doors
+    time: time
+    time_clock: milliseconds
+    next: {{kind: cursor, path: next, into: at}}
+tests:
+  - {{now: "2026-10-13T12:00:00Z", exchange: [{{ask: none}}], mapping: base, records: 0, kept: {{}}}}
+"""
+
+
+def test_a_product_of_ones_own_is_polled_through_limits_and_a_kill_and_each_record_counts_once(tmp_path: Path) -> None:
+    now = time.time_ns() // 1_000_000
+    Doors.records = [{"time": now - 60_000 + n, "door": f"d{n}", "opened_by": "ana"} for n in range(5)]
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret\n")
+    secret.chmod(0o644)
+    with doors_api() as port:
+        (tmp_path / "doors.yaml").write_text(POLLER.format(port=port))
+        product = served(
+            tmp_path / "home",
+            {
+                "name": "d",
+                "kind": "poll",
+                "product": str(tmp_path / "doors.yaml"),
+                "secrets": {"secret": f"file:{secret}"},
+                "every": 1,
+            },
+        )
+        with product.running():
+            _, problem = wait_for(lambda: (h := health(product)["poll/d"])[0] == "failing" and h)
+            assert "chmod 600" in problem  # others could read the secret
+            secret.chmod(0o600)
+            wait_for(lambda: product.tally("poll/d").events == 5)
+            product.kill()
+            Doors.records = [*Doors.records, {"time": now, "door": "d5", "opened_by": "bo"}]
+            product.start()
+            wait_for(lambda: product.tally("poll/d").events == 6)
+            assert health(product)["poll/d"][0] == "working"
+            assert product.stop() == 0
+    with Watchfloor.open(product.home) as opened:
+        lake, tenant = opened.parts.lake, opened.parts.tenant
+        kept = [event.original["door"] for event in lake.events(tenant, lake._index(tenant)).values()]
+    assert sorted(kept) == [f"d{n}" for n in range(6)]
+    assert b"s3cret" not in b"".join(f.read_bytes() for f in product.home.rglob("*") if f.is_file())
