@@ -11,10 +11,13 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.server.intake.conftest import Desk
 from watchfloor.core.errors import RefusedError, WatchfloorError
 from watchfloor.core.intake import SourceKind
+from watchfloor.ingest.readers import read_parcel
 from watchfloor.server.intake import http
 from watchfloor.store.spool import Spool
 
@@ -276,3 +279,42 @@ def test_a_name_is_taken_once_and_must_be_a_name(desk: Desk) -> None:
             desk.sources.add(name, "hec")
     kinds = [entry.kind for entry in desk.sources._parts.ledger.latest(desk.tenant)]
     assert kinds == ["source.added"]
+
+
+PIECES = [
+    b"{",
+    b"}",
+    b"[",
+    b'"',
+    b"\n",
+    b'{"event":',
+    b'"x"}',
+    b'{"index":{}}\n',
+    b"\x1f\x8b",
+    b"\xff",
+    b"\0",
+    b"\x0a\x05",
+    b"9" * 400,
+]
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    post=st.sampled_from([HEC, BULK, OTLP, WEBHOOK]),
+    content=st.binary(max_size=100) | st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join),
+    kind=st.sampled_from(["application/json", "application/x-protobuf", "x"]),
+)
+def test_whatever_is_sent_is_answered_and_what_is_stored_can_be_read(
+    desk: Desk, post: Post, content: bytes, kind: str
+) -> None:
+    known = {source.kind for source in desk.sources.list()}
+    if post[0] not in known:
+        TOKENS[desk.spool, post[0]] = desk.token(post[0], f"s-{post[0]}" if post[0] != "webhook" else "s")
+    before = desk.spool.last
+    answer = send(desk, post, TOKENS[desk.spool, post[0]], content, content_type=kind)
+    assert answer.status_code in (200, 202, 400, 415), answer.text
+    for parcel in desk.kept()[before:]:
+        assert list(read_parcel(desk.tenant, parcel.source, parcel.content, form=parcel.form, at=parcel.received_at))
+
+
+TOKENS: dict[tuple[Spool, str], str] = {}
