@@ -140,8 +140,8 @@ class Desk:
     def intake_view(self) -> IntakeView:
         """How live intake stands at this moment."""
         waiting = self._intake.waiting
-        troubles = (*self._intake.troubles, *self._supervisor.troubles())
-        return IntakeView(*(waiting or (0, 0)), troubles)
+        collected, troubles = self._supervisor.look()
+        return IntakeView(*(waiting or (0, 0)), (*self._intake.troubles, *troubles), tuple(collected))
 
     def replay(self, case_uid: str) -> tuple[Verdict, Verdict]:
         """The stored verdict and the one decided again from its recorded inputs: their bytes must be equal."""

@@ -44,14 +44,14 @@ class Supervisor:
         never = SourceHealth(tenant=self._parts.tenant, uid="", time=0, status="stopped")
         return [said.get(uid, never.model_copy(update={"uid": uid})) for uid in sorted(known)]
 
-    def troubles(self) -> list[Trouble]:
-        """What hinders sources now."""
+    def look(self) -> tuple[list[SourceHealth], list[Trouble]]:
+        """How each source does, and what hinders them now; a `sources.yaml` that cannot be read is such a thing."""
         try:
             health = self.health()
         except WatchfloorError as error:
-            return [Trouble(doing="sources", problem=str(error), since=self._parts.clock())]
+            return [], [Trouble(doing="reading sources.yaml", problem=str(error), since=self._parts.clock())]
         failing = [one for one in health if one.status == "failing"]
-        return [Trouble(doing=f"source {one.uid}", problem=one.problem, since=one.time) for one in failing]
+        return health, [Trouble(doing=f"source {one.uid}", problem=one.problem, since=one.time) for one in failing]
 
     @contextmanager
     def running(self, spool: Spool) -> Iterator[None]:

@@ -10,6 +10,7 @@ from watchfloor.core.finding import Finding
 from watchfloor.core.intake import Silence, Trouble
 from watchfloor.core.label import Label
 from watchfloor.core.plan import Approval, Outcome, Plan
+from watchfloor.core.source import SourceHealth
 from watchfloor.core.verdict import Verdict
 
 
@@ -62,6 +63,8 @@ class IntakeView(NamedTuple):
     parcels: int
     size: int
     troubles: tuple[Trouble, ...]
+    collected: tuple[SourceHealth, ...] = ()
+    """How each source of `sources.yaml` does."""
 
 
 class SourceRow(NamedTuple):

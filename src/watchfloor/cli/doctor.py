@@ -97,7 +97,7 @@ def _sources(home: Path) -> str:
     from watchfloor.app.watchfloor import Watchfloor
 
     with Watchfloor.open(home) as product:
-        troubles = product.supervisor.troubles()
+        _, troubles = product.supervisor.look()
     if troubles:
         first = troubles[0]
         raise WatchfloorError(f"{len(troubles)} of {len(sources)} fail: {first.doing}: {first.problem}")

@@ -113,11 +113,22 @@ class SpoolOut(BaseModel):
     size: int
 
 
+class HealthOut(BaseModel):
+    """A source that the server itself listens to or asks, since when (ms) it has been so, and why it fails."""
+
+    source: str
+    status: str
+    since: int
+    problem: str
+
+
 class SourcesOut(BaseModel):
-    """`troubles` are what intake cannot do now and tries again."""
+    """`troubles` are what intake cannot do now and tries again; `collected` says how each source of `sources.yaml`
+    does."""
 
     spool: SpoolOut
     troubles: list[Trouble]
+    collected: list[HealthOut]
     sources: list[SourceOut]
 
 
@@ -261,7 +272,11 @@ def sources(found: Served) -> SourcesOut:
     """What has come from where, who fell silent, and how live intake stands."""
     view = found.desk.intake_view()
     rows = [SourceOut(**row._asdict() | {"live": row.live and row.live._asdict()}) for row in found.desk.sources()]
-    return SourcesOut(spool=SpoolOut(parcels=view.parcels, size=view.size), troubles=list(view.troubles), sources=rows)
+    collected = [
+        HealthOut(source=one.uid, status=one.status, since=one.time, problem=one.problem) for one in view.collected
+    ]
+    spool = SpoolOut(parcels=view.parcels, size=view.size)
+    return SourcesOut(spool=spool, troubles=list(view.troubles), collected=collected, sources=rows)
 
 
 @router.post("/ingest", tags=["ingest"])

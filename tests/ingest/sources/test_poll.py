@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,7 +22,7 @@ from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.record import Record
 from watchfloor.ingest import Normalizer
 from watchfloor.ingest.readers import read_parcel
-from watchfloor.ingest.sources import web
+from watchfloor.ingest.sources import read_sources, web
 from watchfloor.ingest.sources.poll import Poll, Poller, options
 from watchfloor.ingest.sources.product import Canned, Exchange, JwtBearer, Product, product_of, shipped
 from watchfloor.ingest.sources.web import Web
@@ -28,6 +30,8 @@ from watchfloor.ingest.sources.web import Web
 Answerer = Callable[[httpx2.Request], httpx2.Response]
 CANNED = [(name, number) for name in shipped() for number, _ in enumerate(product_of(name).tests)]
 normalizer = cache(Normalizer.shipped)
+HOW_TO = (Path(__file__).resolve().parents[3] / "docs" / "how-to" / "collect-from.md").read_text()
+BLOCKS = re.findall(r"```yaml\n(.*?)```", HOW_TO, re.DOTALL)
 KEY = rsa.generate_private_key(65_537, 2_048)
 
 
@@ -55,9 +59,11 @@ def secrets_of(product: Product) -> dict[str, str]:
     return found
 
 
-def run_round(product: Product, answer: Answerer, canned: Canned) -> HandInMemory:
+def run_round(product: Product, answer: Answerer, canned: Canned, named: str = "") -> HandInMemory:
     """One round as `Poll.run` does it."""
-    config = Poll(name="p", kind="poll", product=product.poller, options=canned.options, streams=canned.streams)
+    config = Poll(
+        name="p", kind="poll", product=named or product.poller, options=canned.options, streams=canned.streams
+    )
     hand = HandInMemory(canned.checkpoint)
     now = parse_iso(canned.now)
 
@@ -112,8 +118,31 @@ def test_each_product_asks_and_reads_as_its_canned_exchange_says(name: str, numb
     assert hand.order[-1:] in ([], ["keep"])
 
 
-def test_there_are_the_promised_products() -> None:
-    assert len(shipped()) >= 15
+def test_a_poller_by_the_how_to_asks_and_reads_as_its_canned_exchange_says(tmp_path: Path) -> None:
+    file = tmp_path / "doors.yaml"
+    file.write_text(next(block for block in BLOCKS if block.startswith("poller:")))
+    product = product_of(str(file))
+    script = Script(product.tests[0].exchange)
+    hand = run_round(product, script, product.tests[0], str(file))
+    assert script.left == []
+    assert len(hand.records()) == 1
+    assert hand.kept == product.tests[0].kept
+
+
+def test_the_examples_of_the_how_to_are_sources_and_its_table_is_what_the_files_say(tmp_path: Path) -> None:
+    examples = [block for block in BLOCKS if block.startswith("sources:")]
+    assert len(examples) == 3
+    for example in examples:
+        (tmp_path / "sources.yaml").write_text(example)
+        for source in read_sources(tmp_path):
+            if isinstance(source, Poll):
+                options(product_of(source.product), source)
+    rows = [
+        f"| `{name}` | {', '.join(product.options) or '(none)'} | {', '.join(product.secrets)} |"
+        for name, product in ((name, product_of(name)) for name in shipped())
+    ]
+    table = [line for line in HOW_TO.splitlines() if line.startswith("| `")]
+    assert [set(re.findall(r"[\w()]+", row)) for row in table] == [set(re.findall(r"[\w()]+", row)) for row in rows]
 
 
 def test_google_gets_an_assertion_that_its_key_signed() -> None:
