@@ -13,6 +13,7 @@ import re2
 
 from watchfloor.ingest.mappings.runtime import Known
 
+_REMEMBERED = 512  # of each pattern; there are hundreds
 _QUIET = re2.Options()
 _QUIET.log_errors = False  # they are raised
 # `^` and plain characters.
@@ -28,7 +29,7 @@ class Pattern:
         self.groups: int = self._compiled.groups
         self._names = [(name.decode(), index) for name, index in self._compiled.groupindex.items()]
         self._start = _start(pattern)
-        self.first_group = Known(self._first_group)
+        self.first_group = Known(self._first_group, _REMEMBERED)
         """From a text to the pattern's first group, or None."""
 
     def _first_group(self, text: str) -> str | None:

@@ -109,14 +109,14 @@ class Known(dict[str, Any]):
     A dictionary whose misses call the converter; it forgets everything when it is full, and long texts are not kept.
     """
 
-    def __init__(self, convert: Callable[[str], Any]) -> None:
+    def __init__(self, convert: Callable[[str], Any], most: int = _REMEMBERED) -> None:
         super().__init__()
-        self.convert = convert
+        self.convert, self.most = convert, most
 
     def __missing__(self, value: str) -> Any:
         made = self.convert(value)
         if len(value) <= _LONGEST_REMEMBERED:
-            if len(self) >= _REMEMBERED:
+            if len(self) >= self.most:
                 self.clear()
             self[value] = made
         return made

@@ -15,8 +15,8 @@ from watchfloor.ingest.mappings.convert import text
 from watchfloor.ingest.mappings.mapping import Mapping
 from watchfloor.ingest.mappings.values import Data
 
-_REMEMBERED = 4096
-_MOST_KEYS = 256
+_REMEMBERED = 1024
+_MOST_KEYS = 128
 Keys = tuple[str, ...]
 """The keys of a record, in their order."""
 
