@@ -214,7 +214,9 @@ class SpoolMachine(RuleBasedStateMachine):
     def done_again(self, data: Any) -> None:
         """A batch that was begun before a restart is asked for whole."""
         upto = data.draw(st.sampled_from([seq for seq, _ in self.model]))
-        assert [tuple(one) for one in self.spool.take("acme", 1, 1, upto=upto)] == [m for m in self.model if m[0] <= upto]
+        assert [tuple(one) for one in self.spool.take("acme", 1, 1, upto=upto)] == [
+            m for m in self.model if m[0] <= upto
+        ]
 
     @rule()
     def restart(self) -> None:
