@@ -41,13 +41,14 @@ def checks(home: Path, rules: Sequence[Path] = ()) -> Iterator[Check]:
 
 
 def _content() -> str:
+    from watchfloor import content
     from watchfloor.detect import Detector
-    from watchfloor.ingest import Normalizer
+    from watchfloor.ingest.mappings import load
     from watchfloor.integrations import Actions
     from watchfloor.respond.playbooks import shipped_playbooks
     from watchfloor.triage.catalogue import Catalogue
 
-    Normalizer.shipped()
+    load(content.folder("mappings"))
     shipped_playbooks(Actions.shipped())
     questions = Catalogue.shipped()
     if failures := questions.failures():
