@@ -1,4 +1,4 @@
-"""The spool: acknowledged means on the disk, the order is kept, nothing is given twice or lost, and it says when full."""
+"""The spool: acknowledged means on the disk, in order, nothing twice, nothing lost; and it says when it is full."""
 
 from __future__ import annotations
 

@@ -177,6 +177,11 @@ class Spool:
         with self._changed:
             return self._waiting[checked(tenant)]
 
+    def full(self, tenant: str) -> bool:
+        """Whether it takes nothing more."""
+        held = self.waiting(tenant)
+        return held.parcels >= self._most_parcels or held.size >= self._most_bytes
+
     def wait(self, tenant: str, seconds: float) -> bool:
         """Sleep until there is something to take, so long at most. False when there is nothing."""
         with self._arrived:

@@ -124,9 +124,13 @@ def test_hec_acknowledges_what_it_gave_a_number_for(desk: Desk) -> None:
     assert collector(desk, "/ack", '{"acks":"x"}', **channel).json()["code"] == 6
 
 
-def test_hec_health_needs_no_token(desk: Desk) -> None:
+def test_hec_health_needs_no_token(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = desk.client.get("/services/collector/health")
     assert (answer.status_code, answer.json()) == (200, {"text": "HEC is healthy", "code": 17})
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.spool, "_most_parcels", 0)
+        answer = desk.client.get("/services/collector/health")
+        assert (answer.status_code, answer.json()["code"]) == (503, 18)
     assert desk.client.get("/services/collector/health/1.0").status_code == 200
     assert desk.client.get("/services/collector/event").status_code == 405
     assert desk.client.post("/services/collector/other").status_code == 404

@@ -47,6 +47,11 @@ class Door:
             raise RefusedRequestError("bad_token")
         return source
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing more can be taken for now."""
+        return self._spool.full(self._tenant)
+
     def committed(self, seq: int) -> bool:
         """Whether a number that `put` may have given stands for what is on the disk."""
         return 0 < seq <= self._spool.last

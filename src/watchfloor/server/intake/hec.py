@@ -24,6 +24,7 @@ _RAW = frozenset({"/raw", "/raw/1.0"})
 _HEALTH = frozenset({"/health", "/health/1.0"})
 _SUCCESS = encode({"text": "Success", "code": 0})
 _HEALTHY = Answer(200, encode({"text": "HEC is healthy", "code": 17}))
+_UNHEALTHY = Answer(503, encode({"text": "HEC is unhealthy, queues are full", "code": 18}))
 # Splunk's text, code and status for each reason to refuse.
 _REFUSALS: Mapping[str, tuple[str, int, int]] = {
     "no_token": ("Token is required", 2, 401),
@@ -57,7 +58,7 @@ async def answer(asked: Asked, door: Door) -> Answer:
     """Events, raw text, health, acknowledgements. Raises RefusedRequestError."""
     path = asked.path.removeprefix(PREFIX).rstrip("/")
     if path in _HEALTH:
-        return _HEALTHY
+        return _UNHEALTHY if door.full else _HEALTHY
     if path != "/ack" and path not in _EVENT | _RAW:
         raise RefusedRequestError("no_route")
     if asked.method != "POST":
