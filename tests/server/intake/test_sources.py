@@ -21,6 +21,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from tests.ingest.sources.test_syslog import authority
 from tests.server.intake.serving import Served, wait_for
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.cli import app
@@ -79,17 +80,33 @@ def test_logger_sends_over_udp_and_tcp_and_a_source_that_fails_says_why(tmp_path
         assert {event.ocsf["src_endpoint"]["ip"] for event in events} == {f"203.0.113.{n}" for n in range(20)}
 
 
+def tls(folder: Path) -> tuple[dict[str, str], str, str]:
+    """What TLS both ways needs: in `sources.yaml`, and in rsyslog's global settings and its action."""
+    (own, own_key), (theirs, theirs_key) = authority(folder, "server"), authority(folder, "sender")
+    ours = {"transport": "tls", "certificate": str(own), "key": str(own_key), "client_ca": str(theirs)}
+    files = (
+        f'defaultNetstreamDriverCAFile="{own}" defaultNetstreamDriverCertFile="{theirs}" '
+        f'defaultNetstreamDriverKeyFile="{theirs_key}"'
+    )
+    driver = 'streamDriver="ossl" streamDriverMode="1" streamDriverAuthMode="x509/name"'
+    return ours, files, driver + ' streamDriverPermittedPeers="localhost"'
+
+
 @pytest.mark.real
 @pytest.mark.skipif(not shutil.which("rsyslogd"), reason="no rsyslogd (Debian: rsyslog)")
-def test_rsyslog_forwards_with_counted_octets(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_rsyslog_forwards_with_counted_octets(tmp_path: Path, transport: str) -> None:
+    if transport == "tls" and not list(Path("/usr/lib").glob("*/rsyslog/lmnsd_ossl.so")):
+        pytest.skip("rsyslog has no TLS (Debian: rsyslog-openssl)")
+    ours, files, driver = tls(tmp_path) if transport == "tls" else ({"transport": "tcp"}, "", "")
     port, inlet = free_port(), free_port()
-    product = served(tmp_path / "home", {"name": "r", "kind": "syslog", "transport": "tcp", "port": port})
+    product = served(tmp_path / "home", {"name": "r", "kind": "syslog", "port": port, **ours})
     (tmp_path / "work").mkdir()
     conf = tmp_path / "rsyslog.conf"
     conf.write_text(
-        f'global(workDirectory="{tmp_path}/work")\nmodule(load="imtcp")\n'
+        f'global(workDirectory="{tmp_path}/work" {files})\nmodule(load="imtcp")\n'
         f'input(type="imtcp" port="{inlet}" address="127.0.0.1")\n'
-        f'action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp" TCP_Framing="octet-counted" '
+        f'action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp" TCP_Framing="octet-counted" {driver} '
         'template="RSYSLOG_SyslogProtocol23Format" action.resumeRetryCount="-1" queue.type="linkedList")\n'
     )
     with product.running():

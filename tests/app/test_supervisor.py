@@ -1,0 +1,117 @@
+"""The supervisor: what a source hands in waits for room and is not lost, what fails is tried again and said."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from tests.server.intake.serving import wait_for
+from watchfloor.app import supervisor as module
+from watchfloor.app.watchfloor import Watchfloor
+from watchfloor.cli.doctor import checks
+from watchfloor.core.errors import WatchfloorError
+from watchfloor.ingest.sources import Hand, Source
+from watchfloor.store.spool import Spool
+
+
+class Counting(Source):
+    """Hands in numbers, each kept after it; breaks at some of them the first time that it comes there."""
+
+    kind: Literal["counting"] = "counting"
+    upto: int
+    breaks: tuple[int, ...] = ()
+
+    async def run(self, hand: Hand) -> None:
+        await hand.working()
+        for number in range(hand.checkpoint().get("next", 0), self.upto):
+            await hand.put(b"%d" % number, "syslog")
+            if number in self.breaks and number not in BROKE:
+                BROKE.add(number)
+                raise WatchfloorError(f"token=s3cret broke at {number}")
+            await hand.keep({"next": number + 1})
+        await asyncio.Event().wait()
+
+
+BROKE: set[int] = set()
+
+
+@pytest.fixture
+def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watchfloor]:
+    BROKE.clear()
+    monkeypatch.setattr(module, "FIRST_WAIT", 0.01)
+    with Watchfloor.open(tmp_path / "home") as opened:
+        yield opened
+
+
+@contextmanager
+def running(product: Watchfloor, spool: Spool, *sources: Source) -> Iterator[None]:
+    product.supervisor.sources = lambda: sources  # type: ignore[method-assign]
+    with product.supervisor.running(spool):
+        yield
+
+
+def test_a_full_spool_is_waited_for_said_and_nothing_is_lost(product: Watchfloor) -> None:
+    tenant = product.parts.tenant
+    spool = Spool(product.parts.home.spool, most_parcels=2)
+    came: list[bytes] = []
+    with running(product, spool, Counting(name="c", upto=7)):
+        wait_for(
+            lambda: [one.problem for one in product.supervisor.health()] == ["the spool is full; it waits for room"]
+        )
+        assert spool.waiting(tenant).parcels == 2
+        while len(came) < 7:
+            taken = spool.take(tenant, 10)
+            came += [one.parcel.content for one in taken]
+            spool.done(tenant, taken)
+        wait_for(lambda: [one.status for one in product.supervisor.health()] == ["working"])
+    spool.close()
+    assert came == [b"%d" % n for n in range(7)]
+
+
+def test_one_that_breaks_goes_on_where_it_was_and_disturbs_no_other(product: Watchfloor) -> None:
+    spool = Spool(product.parts.home.spool)
+    sources = Counting(name="a", upto=6, breaks=(2, 4)), Counting(name="b", upto=3)
+    with running(product, spool, *sources):
+        wait_for(lambda: spool.waiting(product.parts.tenant).parcels == 6 + 2 + 3)
+    assert threading.active_count() < 20
+    parcels = [one.parcel for one in spool.take(product.parts.tenant, 100)]
+    spool.close()
+    assert [p.content for p in parcels if p.source == "counting/a"] == [b"0", b"1", b"2", b"2", b"3", b"4", b"4", b"5"]
+    assert [p.content for p in parcels if p.source == "counting/b"] == [b"0", b"1", b"2"]
+    assert {one.status for one in product.supervisor.health()} == {"stopped"}
+
+
+def test_a_problem_is_shown_without_what_looks_like_a_secret(
+    product: Watchfloor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_WAIT", 60.0)
+    spool = Spool(product.parts.home.spool)
+    with running(product, spool, Counting(name="a", upto=6, breaks=(2,))):
+        problem = wait_for(lambda: product.supervisor.look()[1])[0].problem
+    spool.close()
+    assert problem == "token=*** broke at 2"
+
+
+def test_a_wrong_settings_file_is_said_by_each_that_reads_it(product: Watchfloor) -> None:
+    home = product.parts.home.path
+    (home / "sources.yaml").write_text("sources:\n- {name: a, kind: syslog, transport: udp, port: x}\n")
+    (trouble,) = product.supervisor.look()[1]
+    assert "source 1" in trouble.problem
+    assert "port" in trouble.problem
+    found = {check.name: check for check in checks(home)}
+    assert not found["sources"].works
+    (home / "sources.yaml").write_text(
+        "sources:\n- {name: a, kind: poll, product: okta, options: {domain: a.okta.com}, "
+        "secrets: {token: 'env:NO_ONE'}}\n"
+    )
+    found = {check.name: check for check in checks(home)}
+    assert "there is no secret" in found["sources"].sentence
+    (home / "sources.yaml").write_text("sources:\n" + "- {name: a, kind: tail, paths: [/var/log]}\n" * 2)
+    with pytest.raises(WatchfloorError, match="twice"):
+        product.supervisor.sources()
