@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from watchfloor.ingest.readers.json_scan import ENVELOPES, scan
-from watchfloor.ingest.readers.source import DOCUMENT_LIMIT, HEAD, MIB, Item, Source, lines
+from watchfloor.ingest.readers.source import DOCUMENT_LIMIT, HEAD, MIB, Item, Source, lines, upto
 
 # What stands beside the records in an envelope.
 _BESIDE = frozenset(
@@ -93,7 +93,7 @@ def read_lines(source: Source) -> Iterator[Item]:
 
 
 def _document(source: Source) -> Iterator[Item]:
-    text = source.stream.read(DOCUMENT_LIMIT + 1)
+    text = upto(source.stream, DOCUMENT_LIMIT + 1)
     if len(text) <= DOCUMENT_LIMIT:
         items = _split(text)
         if items is not None:

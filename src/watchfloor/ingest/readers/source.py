@@ -119,9 +119,7 @@ class _Headed(io.RawIOBase):
             return size
         if self._broken is not None:
             raise self._broken
-        data = self._rest.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        return self._rest.readinto(buffer) or 0
 
 
 def headed(raw: Any) -> tuple[bytes, io.BufferedReader]:
@@ -138,7 +136,7 @@ def headed(raw: Any) -> tuple[bytes, io.BufferedReader]:
         if not more:
             break
         head += more
-    return head, io.BufferedReader(_Headed(head, raw, broken), HEAD)
+    return head, io.BufferedReader(_Headed(head, raw, broken), _BLOCK)
 
 
 def clean(name: str) -> str:
@@ -169,7 +167,16 @@ def lines(stream: io.BufferedReader, limit: int = RECORD_LIMIT) -> Iterator[tupl
         yield begun.rstrip(b"\r"), 0
 
 
+def upto(stream: io.BufferedReader, most: int) -> bytes:
+    """At most so many bytes, without a buffer for as many: most sources are far smaller than they may be."""
+    pieces, left = [], most
+    while left > 0 and (piece := stream.read1(min(left, MIB))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
+
+
 def whole(source: Source, limit: int) -> bytes | None:
     """All bytes of a source, or None when there are more than the limit."""
-    data = source.stream.read(limit + 1)
+    data = upto(source.stream, limit + 1)
     return None if len(data) > limit else data
