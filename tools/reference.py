@@ -108,18 +108,27 @@ def _type(annotation: Any) -> str:
         return " \\| ".join(map(repr, typing.get_args(annotation)))
     if isinstance(annotation, type) and not typing.get_args(annotation):
         return annotation.__name__
-    text = re.sub(r"(\w+\.)+", "", str(annotation))
+    bare = re.sub(r"typing\.Annotated\[(\w+), StringConstraints\(.*?\)\]", r"\1", str(annotation))
+    text = re.sub(r"(\w+\.)+", "", bare)
     return re.sub(r", (StringConstraints|Ge|Le|FieldInfo)\([^)]*\)", "", text).replace("|", "\\|")
 
 
 def settings() -> str:
-    """The file watchfloor.yaml and the policies."""
+    """The files watchfloor.yaml and sources.yaml, and the policies."""
     from watchfloor.app.settings import Settings, read_policy
+    from watchfloor.ingest.sources import KINDS
 
     described = _described(sys.modules[Settings.__module__], "Settings")
     rows = [_field(key, field, described.get(key, "")) for key, field in Settings.model_fields.items()]
     text = ["# Settings and policies\n\n## `watchfloor.yaml`\n\n" + _plain(Settings.__doc__ or "") + "\n"]
-    text += ["| key | type | |\n| --- | --- | --- |", *rows, "\n## Shipped policies\n"]
+    text += ["| key | type | |\n| --- | --- | --- |", *rows]
+    text.append("\n## `sources.yaml`\n\nA list under `sources:`; each entry has a `name` and a `kind`.")
+    for kind, noun in KINDS.items():
+        described = _described(sys.modules[noun.__module__], noun.__name__)
+        text.append(f"\n### `kind: {kind}`\n\n{_plain(noun.__doc__ or '')}\n\n| key | type | |\n| --- | --- | --- |")
+        own = ((key, field) for key, field in noun.model_fields.items() if key not in ("name", "kind"))
+        text += [_field(key, field, described.get(key, "")) for key, field in own]
+    text.append("\n## Shipped policies\n")
     for file in sorted(content.folder("policies").glob("*.yaml")):
         policy = read_policy(file.stem)
         triage = policy.triage
@@ -135,6 +144,7 @@ def catalogue() -> str:
     """What ships as content: mappings, detections, questions, playbooks, actions."""
     from watchfloor.detect import Detector
     from watchfloor.ingest import Normalizer
+    from watchfloor.ingest.sources.product import product_of, shipped
     from watchfloor.integrations import Actions
     from watchfloor.respond.playbooks import shipped_playbooks
     from watchfloor.triage.catalogue import Catalogue
@@ -142,6 +152,8 @@ def catalogue() -> str:
     actions = Actions.shipped()
     text = ["# Shipped content\n\n## Mappings\n"]
     text += sorted({f"- `{mapping.name}`" for mapping in Normalizer.shipped().mappings})
+    text.append("\n## Pollers\n")
+    text += [f"- `{name}`: {_plain(product_of(name).title)}" for name in shipped()]
     text.append("\n## Detections\n\n| title | level | techniques |\n| --- | --- | --- |")
     for rule in sorted(Detector.load().rules, key=lambda rule: rule.title):
         text.append(f"| {_plain(rule.title)} | {rule.severity.name} | {', '.join(rule.techniques)} |")
