@@ -78,11 +78,13 @@ def test_a_wrong_mapping_is_named_with_file_and_key(case: str, tmp_path: Path) -
 
 def test_a_mapping_that_fails_keeps_the_record_as_base_event(normalizer: Normalizer) -> None:
     data = {"eventSource": "s3.amazonaws.com", "eventName": "X", "awsRegion": "r", "userIdentity": {"arn": 1}}
+    data["eventTime"] = "2026-10-13T07:01:02Z"
     record = record_of(data)
     broken = Normalizer.shipped().only("aws_cloudtrail")
     broken.mappings[0].kind_of = lambda _: 1 / 0  # type: ignore[assignment,return-value]
     event = broken.event(record)
     assert event.mapping == "base"
     assert "ZeroDivisionError" in event.ocsf["unmapped"]["problem"]
+    assert event.time == 1791874862000
     assert get_path(event.ocsf, "raw_data") == record.raw.decode()
     assert normalizer.event(record).mapping == "aws_cloudtrail"

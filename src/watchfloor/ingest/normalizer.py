@@ -70,7 +70,15 @@ class Normalizer:
             return _event(record, data, mapping.name, mapping.kind_of(seen), seen, flat=dotted)
         except Exception as error:  # hostile data may break any step; the record is kept
             problem = f"{type(error).__name__}: {error}"[:500]
-        return _event(record, data, BASE, self.base.kinds[-1], {}, problem=problem)
+        return self._unmapped(record, data, problem)
+
+    def _unmapped(self, record: Record, data: Data, problem: str) -> Event:
+        """A Base Event with what usual names say, if even that can be read."""
+        kind = self.base.kinds[-1]
+        try:
+            return _event(record, data, BASE, kind, self.base.seen(data), problem=problem)
+        except Exception:
+            return _event(record, data, BASE, kind, {}, problem=problem)
 
     def taking(self, record: Record) -> Mapping:
         """The mapping that takes a record."""
