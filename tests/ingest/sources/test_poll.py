@@ -296,6 +296,13 @@ def test_what_is_wrong_in_its_settings_is_said_before_anything_is_asked(wrong: d
         Poll.from_dict(good | wrong).check()
 
 
+def test_an_option_may_be_a_number_and_the_owner_goes_before_the_product() -> None:
+    poll = Poll.from_dict({"name": "p", "kind": "poll", "product": "box_events", "options": {"enterprise": 7}})
+    assert poll.options == {"enterprise": "7"}
+    assert poll.every is None
+    assert product_of("zoom").every > product_of("okta").every == 60
+
+
 def test_a_secret_is_never_in_the_settings_themselves() -> None:
     with pytest.raises(WatchfloorError, match=r"secrets\.token"):
         Poll.from_dict({"name": "p", "kind": "poll", "product": "okta", "secrets": {"token": "s3cret"}})

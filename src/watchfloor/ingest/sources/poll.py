@@ -23,7 +23,7 @@ from watchfloor.ingest.sources.web import Answer, Asked, StatusError, Web, encod
 MOST_PAGES = 10_000
 LATE = 24 * HOUR
 """Where nothing came, so far back (ms) is asked again."""
-_RECENT = 100_000
+_RECENT = 300_000
 _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -33,12 +33,12 @@ class Poll(Source):
 
     kind: Literal["poll"]
     product: str
-    options: Texts = {}
+    options: dict[str, Annotated[str, Field(coerce_numbers_to_str=True)]] = {}
     secrets: dict[str, Secret] = {}
     streams: tuple[str, ...] = ()
     """Some of the product's streams; all where none is named."""
-    every: Annotated[float, Field(ge=1, le=86_400)] = 60.0
-    """Seconds between two rounds."""
+    every: Annotated[float, Field(ge=1, le=86_400)] | None = None
+    """Seconds between two rounds; without it what the product names, mostly 60."""
     lookback_hours: Annotated[float, Field(gt=0, le=24 * 365)] = 24.0
     """The first round asks for what is no older."""
 
@@ -56,7 +56,7 @@ class Poll(Source):
             while True:
                 await poller.round()
                 await hand.working()
-                await asyncio.sleep(self.every)
+                await asyncio.sleep(self.every or product.every)
         finally:
             await web.close()
 
@@ -189,10 +189,10 @@ class Poller:
 
     def _is_new(self, item: bytes) -> bool:
         """Overlaps give the same record again and again. What is forgotten comes once more, and counts once."""
-        return hashlib.sha256(item).digest() not in self._recent
+        return _digest(item) not in self._recent
 
     def _remember(self, item: bytes) -> None:
-        self._recent[hashlib.sha256(item).digest()] = None
+        self._recent[_digest(item)] = None
         if len(self._recent) > _RECENT:
             del self._recent[next(iter(self._recent))]
 
@@ -204,6 +204,10 @@ class Poller:
         if self._kept.get(stream.name) != at:
             self._kept[stream.name] = at
             await self._hand.keep(self._kept)
+
+
+def _digest(item: bytes) -> bytes:
+    return hashlib.sha256(item).digest()[:16]
 
 
 class Follow(NamedTuple):

@@ -167,6 +167,8 @@ class Product(Noun):
     options: dict[str, Option] = {}
     secrets: Texts = {}
     """Name -> what it is and which rights it needs."""
+    every: float = 60.0
+    """Seconds between two rounds, where the owner names none."""
     auth: Annotated[Headers | Basic | OAuth2 | JwtBearer | Duo, Field(discriminator="kind")]
     streams: Annotated[tuple[Stream, ...], Field(min_length=1)]
     tests: Annotated[tuple[Canned, ...], Field(min_length=1)]
