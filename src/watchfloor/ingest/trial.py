@@ -11,7 +11,7 @@ from watchfloor.core.record import Record
 from watchfloor.ingest.mappings import Mapping
 from watchfloor.ingest.normalizer import Normalizer
 
-_FORMATS = {"json": "json", "windows": "json", "mail": "mail", "syslog": "syslog", "row": "csv"}
+_FORMATS = {"json": "json", "windows": "json", "mail": "mail", "syslog": "syslog"}
 
 
 class Trial(NamedTuple):

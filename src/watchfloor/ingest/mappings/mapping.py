@@ -39,7 +39,7 @@ _KEYS = frozenset(
 )
 HEAD = frozenset({"mapping", "shape", "rank", "when"})
 _PARSE_KEYS = frozenset({"from", "patterns"})
-SHAPES = ("json", "windows", "mail", "syslog", "row")
+SHAPES = ("json", "windows", "mail", "syslog")
 
 
 class Mapping:
