@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,8 +10,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import click
 import pytest
@@ -18,15 +21,27 @@ import typer.main
 
 from tests.records import TRAIL, trails
 from watchfloor.app.watchfloor import Watchfloor
-from watchfloor.cli import app
+from watchfloor.cli import app, main
 from watchfloor.cli.later import LATER, STANDS_IN
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "watchfloor.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+    """The command in this process, or in one of its own where it needs an environment."""
+    words = [str(argument) for argument in arguments]
+    if environment:
+        command = [sys.executable, "-m", "watchfloor.cli", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+    told, said = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    code: Any = 0
+    with mock.patch.object(sys, "argv", ["watchfloor", *words]), redirect_stdout(told), redirect_stderr(said):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+    texts = [stream.buffer.getvalue().decode() for stream in (told, said)]  # type: ignore[attr-defined]
+    return subprocess.CompletedProcess(words, code, *texts)
 
 
 @pytest.fixture

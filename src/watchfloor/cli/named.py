@@ -23,7 +23,6 @@ Given = TypeVar("Given", Path | None, list[Path])
 @contextmanager
 def opened(home: Path) -> Iterator[Watchfloor]:
     """The product over a home that is there: a mistyped one is an error, not a new and empty one."""
-    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.store.home import Home
 
     if not Home(home.expanduser()).database.exists():
@@ -32,6 +31,8 @@ def opened(home: Path) -> Iterator[Watchfloor]:
             where=str(home),
             do="Name another folder with --home, or fill this one: watchfloor triage PATH --home HOME",
         )
+    from watchfloor.app.watchfloor import Watchfloor  # only now: it takes a second
+
     with Watchfloor.open(home) as product:
         yield product
 

@@ -7,6 +7,7 @@ import re
 import secrets
 import threading
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
@@ -36,9 +37,14 @@ _SEEN_EVERY = 1 * MINUTE
 # A user's name stands in file names (keys) and in the ledger.
 _USER = re.compile(r"[a-z0-9][a-z0-9._@-]{0,127}")
 _HASHER = PasswordHasher()  # argon2id, the library's RFC 9106 profile
-_NOBODY = _HASHER.hash(secrets.token_urlsafe())
 # Each check takes 64 MiB; a flood of logins must not take all memory.
 _HASHING = threading.BoundedSemaphore(2)
+
+
+@cache
+def _nobody() -> str:
+    """What an unknown user's password is checked against, so that the answer takes as long as a known one's."""
+    return _HASHER.hash(secrets.token_urlsafe())
 
 
 class Account(Noun):
@@ -77,7 +83,7 @@ class Accounts:
         """
         with self._database.read() as connection:
             row = connection.execute(_row(checked(tenant), user)).one_or_none()
-        right = _matches(row.password_hash if row else _NOBODY, password[: LONGEST_PASSWORD + 1])
+        right = _matches(row.password_hash if row else _nobody(), password[: LONGEST_PASSWORD + 1])
         if row is None or now < row.locked_until:
             return None
         with self._database.write() as connection:
