@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import re2
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from watchfloor.content import Document, folder
@@ -262,6 +262,7 @@ def test_patterns_find_what_the_library_finds(pattern: str, text: str) -> None:
 
 
 @given(st.datetimes().map(lambda d: d.isoformat()), st.sampled_from(["", "Z", "+00:00", "+02:00"]), st.integers(0, 99))
+@example("8056-04-26T09:15:15.234512", "Z", 7)
 def test_times_are_what_the_whole_parser_reads(when: str, zone: str, cut: int) -> None:
     text = f"{when[: 19 + cut % 9]}{zone}"
     try:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 def to_ms(when: datetime) -> int:
-    """Milliseconds of an aware datetime; a naive one is taken as UTC."""
+    """Milliseconds of an aware datetime, half a millisecond rounded up; a naive one is taken as UTC."""
     aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return round(aware.timestamp() * SECOND)
+    # Whole numbers: in the far future, a float of seconds no longer holds microseconds.
+    return ((aware - _EPOCH) // _MICROSECOND + 500) // 1000
 
 
 def parse_iso(text: str) -> int:

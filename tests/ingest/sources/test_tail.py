@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.ingest.sources.hands import HandInMemory, running, until
@@ -40,6 +40,7 @@ STEPS = st.lists(
 
 @settings(deadline=None, max_examples=60)
 @given(STEPS)
+@example(["read", "read", "line", "read", "copy", "line"])  # truncated, and grown to the same length
 def test_every_line_comes_through_any_rotation_and_restart(steps: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

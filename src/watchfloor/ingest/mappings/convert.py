@@ -121,9 +121,9 @@ def _utc(text: str) -> int | None:
     fraction = text[20:-1]
     if text[19:20] != "." or not fraction.isdecimal() or not fraction.isascii():
         return None
-    # Beyond microseconds nothing counts; half a millisecond is rounded as the whole parser does.
+    # Beyond microseconds nothing counts.
     micros = int(fraction[:6].ljust(6, "0"))
-    second = None if micros % 1000 == 500 else _second(text[:19])
+    second = _second(text[:19])
     return None if second is None else second + (micros + 500) // 1000
 
 

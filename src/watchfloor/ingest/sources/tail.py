@@ -107,6 +107,8 @@ class File:
         self.descriptor = -1
         self.size = 0
         self.modified = 0.0
+        self.checked = 0.0
+        """Its time of change when it was read last and nothing was left; 0 where that is not sure."""
         self.absent = 0
         """Looks since its name, or its inode, was seen last."""
         self.unpacking: Iterator[Piece] | None = None
@@ -155,6 +157,8 @@ class Files:
             return self._unpacked(file)
         if not self._open(file):
             return None
+        # Within a second more may be written at the same time of change, as far as file systems tell.
+        file.checked = file.modified if time.time() - file.modified > 1 else 0.0
         state = file.state
         data = self._next(file, state)
         before = _before(file, state)
@@ -213,7 +217,9 @@ class Files:
     def _has_more(self, file: File) -> bool:
         if file.packed:
             return not file.absent and file.size != file.state.offset and time.time() - file.modified > 2
-        return file.size != file.state.offset and (file.descriptor >= 0 or not file.absent)
+        # A file that was truncated and has grown to the same length has another time of change.
+        changed = file.size != file.state.offset or file.modified != file.checked
+        return changed and (file.descriptor >= 0 or not file.absent)
 
     def _over(self, file: File) -> bool:
         return file.absent > 5 or time.time() - file.modified > self._config.quiet
