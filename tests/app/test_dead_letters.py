@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,6 @@ from watchfloor.ingest.readers import json as json_reader
 from watchfloor.store.spool import Spool
 
 SINGLE = trail(2).replace(b'"', b"'")
-
-
-@pytest.fixture
-def product(tmp_path: Path) -> Iterator[Watchfloor]:
-    with Watchfloor.open(tmp_path / "home") as product:
-        yield product
-
-
-@pytest.fixture
-def spool(product: Watchfloor) -> Iterator[Spool]:
-    spool = Spool(product.parts.home.spool)
-    yield spool
-    spool.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +32,6 @@ def trail(n: int) -> bytes:
 
 def parcel(*contents: bytes, form: str = "ndjson", at: int = AT, source: str = SOURCE) -> Parcel:
     return Parcel(source, at, b"\n".join(contents), form)
-
-
-@pytest.fixture
-def product(tmp_path: Path) -> Iterator[Watchfloor]:
-    with Watchfloor.open(tmp_path / "home") as product:
-        yield product
-
-
-@pytest.fixture
-def spool(product: Watchfloor) -> Iterator[Spool]:
-    """A spool that nobody works off but the test."""
-    spool = Spool(product.parts.home.spool)
-    yield spool
-    spool.close()
 
 
 def put(product: Watchfloor, spool: Spool, *parcels: Parcel) -> None:
