@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test fuzz check format format-check lint types imports docs docs-check lock clean
+.PHONY: help install extras dev demo test fuzz check format format-check lint types imports docs docs-check lock clean
 
 help: ## list the targets
 	@echo "make TARGET    (only python3, git and make are needed; everything goes into .venv)"
@@ -14,6 +14,9 @@ install: ## make .venv with the command .venv/bin/watchfloor
 	@$(PYTHON) tools/bootstrap.py runtime
 	@$(BIN)/python tools/assets.py || echo "the console works without them: no live updates, no graph"
 	@echo "ready: $(BIN)/watchfloor --help"
+
+extras: install ## the clients for Kafka, NATS and AWS besides
+	@$(PYTHON) tools/bootstrap.py extras
 
 dev: ## install, and the tools for tests and checks
 	@$(PYTHON) tools/bootstrap.py dev
@@ -53,11 +56,13 @@ docs: dev ## write docs/reference anew from the code
 docs-check:
 	@$(BIN)/python tools/reference.py --check
 
+COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+  --custom-compile-command "make lock" pyproject.toml
+
 lock: ## write the lock files anew from pyproject.toml (needs uv)
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" pyproject.toml -o locks/runtime.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" --group dev pyproject.toml -o locks/dev.txt
+	$(COMPILE) -o locks/runtime.txt
+	$(COMPILE) --all-extras -o locks/extras.txt
+	$(COMPILE) --all-extras --group dev -o locks/dev.txt
 
 clean: ## remove what was installed and built
 	rm -rf .venv node_modules src/watchfloor/server/static/vendor .mypy_cache .ruff_cache .pytest_cache

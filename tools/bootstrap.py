@@ -1,6 +1,6 @@
 """Make .venv and install Watchfloor into it from a lock file. Standard library only.
 
-usage: python3 tools/bootstrap.py runtime|dev|fuzz      (each is a lock file of locks/)
+usage: python3 tools/bootstrap.py runtime|extras|dev|fuzz      (each is a lock file of locks/)
 
 Needs Python 3.11 to 3.13. Does nothing when the lock and the project file are those of the last run.
 """
