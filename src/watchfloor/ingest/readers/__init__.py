@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from watchfloor.core.record import Record
-from watchfloor.ingest.readers import archives, evtx, hec, json, mail, otlp, syslog, table
+from watchfloor.ingest.readers import archives, evtx, framed, hec, json, mail, otlp, syslog, table
 from watchfloor.ingest.readers.flow_tuples import spread
 from watchfloor.ingest.readers.sniff import format_of, live_format
 from watchfloor.ingest.readers.source import Item, Source, Unreadable, headed
@@ -141,6 +141,8 @@ READERS: dict[str, Reader] = {
     "syslog": syslog.read,
     "mail": mail.read,
     "mbox": mail.read_mbox,
+    "message": partial(framed.read_one, inner=read_source),
+    "framed": partial(framed.read, inner=read_source),
     "gzip": partial(archives.read_gzip, inner=read_source),
     "zip": partial(archives.read_zip, inner=read_source),
     "tar": partial(archives.read_tar, inner=read_source),

@@ -48,7 +48,7 @@ _BESIDE_OF = {
 }
 # Answers with several lists, whose records do not say which they were in: they get it as `eventType` (Proofpoint TAP).
 _LISTS = frozenset({"messagesDelivered", "messagesBlocked", "clicksPermitted", "clicksBlocked"})
-_OPENABLE = _LISTS.union(ENVELOPES)
+OPENABLE = _LISTS.union(ENVELOPES)
 # The bytes of a record and the list that it was in.
 Opened = tuple[bytes, str]
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -82,13 +82,13 @@ def read_lines(source: Source) -> Iterator[Item]:
             data, reason = parse(line)
             if data is None:
                 yield source.unreadable(index, "line", reason, line)
-            elif not _OPENABLE.isdisjoint(data) and (inner := _opened(line)) is not None:
+            elif not OPENABLE.isdisjoint(data) and (inner := _opened(line)) is not None:
                 for raw, kind in inner:
                     yield _item(source, count, raw, kind)
                     count += 1
                 continue
             else:
-                yield source.record(_format(reason), index, "line", line, data)
+                yield source.record(json_format(reason), index, "line", line, data)
             count += 1
 
 
@@ -147,10 +147,10 @@ def _item(source: Source, position: int, raw: bytes, kind: str = "") -> Item:
     data, reason = parse(raw)
     if data is None:
         return source.unreadable(position, "record", reason, raw)
-    return source.record(_format(reason), position, "record", raw, {**data, "eventType": kind} if kind else data)
+    return source.record(json_format(reason), position, "record", raw, {**data, "eventType": kind} if kind else data)
 
 
-def _format(note: str) -> str:
+def json_format(note: str) -> str:
     return f"json/{note}" if note else "json"
 
 
