@@ -8,9 +8,9 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from watchfloor.ingest.readers.source import MEMORY_LIMIT, MIB, Item, Source, whole
+from watchfloor.ingest.readers.source import MEMORY_LIMIT, MIB, Source, Unreadable, whole
 
 DEEPEST = 3
 MOST_MEMBERS = 100_000
@@ -18,7 +18,9 @@ LARGEST = 64 * 1024 * MIB
 # Logs compress 10 to 100 times; deflate can at most 1,032 times. Below the floor any ratio is harmless.
 RATIO, RATIO_FLOOR = 400, 64 * MIB
 
-Inner = Callable[[Source], Iterator[Item]]
+T = TypeVar("T")
+Inner = Callable[[Source], Iterator[T]]
+"""What is done with each file inside; what cannot be unpacked comes as Unreadable beside what it gives."""
 
 
 class BombError(ValueError):
@@ -62,7 +64,7 @@ class _Counted(io.RawIOBase):
         return len(data)
 
 
-def read_gzip(source: Source, inner: Inner) -> Iterator[Item]:
+def read_gzip(source: Source, inner: Inner[T]) -> Iterator[T | Unreadable]:
     """The one file inside; it has the outer's name, without `.gz`."""
     if source.depth >= DEEPEST:
         yield source.unreadable(0, "file", f"archives nested deeper than {DEEPEST}")
@@ -74,7 +76,7 @@ def read_gzip(source: Source, inner: Inner) -> Iterator[Item]:
     yield from inner(source.member(name.removesuffix(".gz"), measured))
 
 
-def read_zip(source: Source, inner: Inner) -> Iterator[Item]:
+def read_zip(source: Source, inner: Inner[T]) -> Iterator[T | Unreadable]:
     """Each member in turn; an encrypted or damaged one is reported and the next goes on."""
     if source.depth >= DEEPEST:
         yield source.unreadable(0, "file", f"archives nested deeper than {DEEPEST}")
@@ -107,7 +109,7 @@ def read_zip(source: Source, inner: Inner) -> Iterator[Item]:
             yield from inner(child)
 
 
-def read_tar(source: Source, inner: Inner) -> Iterator[Item]:
+def read_tar(source: Source, inner: Inner[T]) -> Iterator[T | Unreadable]:
     """Each plain file of a tar (packed or not); links and devices are not followed."""
     if source.depth >= DEEPEST:
         yield source.unreadable(0, "file", f"archives nested deeper than {DEEPEST}")
