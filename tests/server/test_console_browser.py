@@ -195,6 +195,19 @@ def test_lists_follow_what_happens_elsewhere(page: Page, console_and_desk: tuple
     assert page.locator(".tab-now b").inner_text() == "1"
 
 
+@pytest.mark.skipif(not LIBRARIES, reason="needs the browser libraries: make install")
+def test_what_a_reader_opened_stays_open(page: Page, console_and_desk: tuple[Console, SmallDesk]) -> None:
+    console, desk = console_and_desk
+    log_in(page, console)
+    page.goto(f"{console.url}/cases/{console.case_uid}")
+    page.wait_for_timeout(500)
+    opened = page.locator("#main details:not(:has(form)) > summary:visible").first
+    opened.click()
+    desk.assign(console.case_uid, "ana", "ana")
+    page.wait_for_selector(".chip:has-text('with ana')")
+    assert page.locator("#main details[open]").count() == 1
+
+
 def test_records_are_brought_in_with_a_form(
     page: Page, console_and_desk: tuple[Console, SmallDesk], tmp_path: Path
 ) -> None:

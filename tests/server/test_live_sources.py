@@ -7,6 +7,7 @@ import pytest
 from tests.server.conftest import ANALYST, Enter
 from tests.server.desk import SmallDesk
 from tests.server.given import NOW
+from tests.server.test_pages import words
 from watchfloor.app.views import IntakeView, LiveRow, SourceRow
 from watchfloor.core.intake import Silence, Trouble
 
@@ -53,3 +54,15 @@ def test_without_live_sources_the_page_is_as_before(enter: Enter) -> None:
     page = enter(ANALYST).get("/sources").text
     assert "<h2>Live" not in page
     assert enter(ANALYST).get("/api/v1/sources").json()["troubles"] == []
+
+
+def test_many_files_of_a_product_are_one_line(enter: Enter, desk: SmallDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [SourceRow(f"/data/{n // 100}/{n}.json", ("aws_cloudtrail",), 5, 0, NOW - n) for n in range(250)]
+    unread = SourceRow("/data/broken.bin", (), 0, 1, None)
+    monkeypatch.setattr(desk, "sources", lambda: [*files, unread])
+    page = words(enter(ANALYST).get("/sources").text)
+    assert "files are under /data/" in page
+    assert page.index("none: nothing could be read broken.bin 0 1") < page.index("aws_cloudtrail 250 sources")
+    assert "0/99.json 5 events and 150 more" in page
+    assert "1/100.json" not in page
+    assert "1,250 0 2026-" in page

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from watchfloor.server.access import Served, SignedIn
 from watchfloor.server.pages.render import render
+from watchfloor.server.present.sources import products, shared_folder
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,4 +23,14 @@ def sources_page(
     limit: Annotated[int, Query(ge=1, le=2_000)] = 100,
 ) -> Response:
     sources, letters, intake = found.desk.sources(), found.desk.dead_letters(limit), found.desk.intake_view()
-    return render(request, "sources.html", person=person, sources=sources, letters=letters, intake=intake, limit=limit)
+    return render(
+        request,
+        "sources.html",
+        person=person,
+        sources=sources,
+        products=products(sources),
+        folder=shared_folder(sources),
+        letters=letters,
+        intake=intake,
+        limit=limit,
+    )
