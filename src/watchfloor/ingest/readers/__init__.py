@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from watchfloor.core.record import Record
-from watchfloor.ingest.readers import archives, evtx, framed, hec, json, mail, otlp, syslog, table
+from watchfloor.ingest.readers import archives, evtx, framed, hec, json, mail, otlp, refused, syslog, table
 from watchfloor.ingest.readers.flow_tuples import spread
 from watchfloor.ingest.readers.sniff import format_of, live_format
 from watchfloor.ingest.readers.source import Item, Source, Unreadable, headed
@@ -55,7 +55,7 @@ def read_source(source: Source) -> Iterator[Item]:
     """Every record of a stream. Whatever goes wrong in it becomes one Unreadable; nothing is raised."""
     count = 0
     try:
-        source = _decoded(source)
+        source = decoded(source)
         form = source.form or (live_format if source.live else format_of)(source.head, source.name)
         if form is None:
             if source.passed_over is not None:
@@ -120,7 +120,7 @@ class _Transcoded(io.RawIOBase):
         return size
 
 
-def _decoded(source: Source) -> Source:
+def decoded(source: Source) -> Source:
     """A source with a byte order mark, as UTF-8."""
     encoding = next((name for mark, name in _BOMS if source.head.startswith(mark)), None)
     if encoding is None:
@@ -143,6 +143,7 @@ READERS: dict[str, Reader] = {
     "mbox": mail.read_mbox,
     "message": partial(framed.read_one, inner=read_source),
     "framed": partial(framed.read, inner=read_source),
+    "refused": refused.read,
     "gzip": partial(archives.read_gzip, inner=read_source),
     "zip": partial(archives.read_zip, inner=read_source),
     "tar": partial(archives.read_tar, inner=read_source),
