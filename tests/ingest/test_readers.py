@@ -67,7 +67,7 @@ def test_json_in_every_form(form: str, tmp_path: Path) -> None:
 
 
 def test_a_single_object_is_one_record_even_if_it_holds_lists(tmp_path: Path) -> None:
-    activity = {"id": {"time": "t"}, "actor": {"email": "a@b.c"}, "events": [{"name": "x"}, {"name": "y"}]}
+    activity = {"subject": {"time": "t"}, "sender": {"email": "a@b.c"}, "events": [{"name": "x"}, {"name": "y"}]}
     assert [r.data for r in records(tmp_path / "x.json", json.dumps(activity))] == [activity]
 
 

@@ -18,6 +18,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     `source` is where it came from (a path or URL; members of archives as `outer.zip!inner.json`), `position` its
     0-based index in `unit`s, `format` the reader that read it, `raw` its very bytes, `data` the parsed form.
     A live record was handed in by a sender who may send it again: its position says nothing of which one it is.
+    `entry` counts the records that one piece of input at one position held.
     A msgspec struct, not a pydantic one: it is made for every record.
     """
 
@@ -29,6 +30,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
     data: dict[str, Any]
     live: bool = False
+    entry: int = 0
 
     @property
     def uid(self) -> str:
@@ -37,15 +39,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         A live one has its id from its source and bytes: the same bytes sent again are the same record.
         """
         if self.live:
-            return short_id("r", self.tenant, self.source, digest_of(self.raw), digits=32)
+            entry = (str(self.entry),) if self.entry else ()
+            return short_id("r", self.tenant, self.source, digest_of(self.raw), *entry, digits=32)
         # One hash over all of it: this is reckoned for every record.
-        place = f"{self.tenant}\x1f{self.source}\x1f{self.position}\x1f".encode("utf-8", "surrogatepass")
+        position = f"{self.position}/{self.entry}" if self.entry else self.position
+        place = f"{self.tenant}\x1f{self.source}\x1f{position}\x1f".encode("utf-8", "surrogatepass")
         return f"r-{hashlib.sha256(place + self.raw).hexdigest()[:16]}"
 
     @property
     def where(self) -> str:
         """`file, line 12` for people; positions count from 1 there."""
-        return f"{self.source}, {self.unit} {self.position + 1}"
+        entry = f", entry {self.entry + 1}" if self.entry else ""
+        return f"{self.source}, {self.unit} {self.position + 1}{entry}"
 
 
 class DeadLetter(Noun):

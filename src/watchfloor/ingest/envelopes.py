@@ -21,6 +21,7 @@ _OBJECTS: dict[str, tuple[frozenset[str] | None, frozenset[str]]] = {
     "event": (None, frozenset({"expected_alert"})),
     "udm": (frozenset({"name", "uid"}), frozenset()),
     "payload": (frozenset({"schema"}), frozenset()),
+    "Sns": (frozenset({"EventSource", "EventVersion", "EventSubscriptionArn"}), frozenset()),
 }
 # What stands beside a record that is there as JSON text: Beats, Logstash, syslog, Splunk, container logs, queues,
 # exports of CloudTrail and of Microsoft 365's audit log.
@@ -55,7 +56,7 @@ def unwrapped(data: Data) -> Data:
             _OWN_ACCOUNT & detail.keys() or str(data.get("source")).startswith("aws.partner/")
         ):
             return detail
-        # Security Hub sends its findings one by one; a person's choice of several stays together.
+        # Security Hub's findings: the readers make one of each.
         findings = detail.get("findings") if isinstance(detail, dict) else None
         if isinstance(findings, list) and len(findings) == 1 and isinstance(findings[0], dict):
             return findings[0]

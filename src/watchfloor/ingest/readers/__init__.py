@@ -13,7 +13,7 @@ import msgspec
 
 from watchfloor.core.record import Record
 from watchfloor.ingest.readers import archives, evtx, framed, hec, json, mail, otlp, refused, syslog, table
-from watchfloor.ingest.readers.flow_tuples import spread
+from watchfloor.ingest.readers.several import MARKS, several
 from watchfloor.ingest.readers.sniff import format_of, live_format
 from watchfloor.ingest.readers.source import Item, Source, Unreadable, headed
 
@@ -66,8 +66,8 @@ def read_source(source: Source) -> Iterator[Item]:
             return
         for item in READERS[form](source):
             count += 1
-            if isinstance(item, Record):
-                yield from spread(item)
+            if isinstance(item, Record) and not MARKS.isdisjoint(item.data):
+                yield from several(item)
             else:
                 yield item
     except (KeyboardInterrupt, SystemExit, GeneratorExit):

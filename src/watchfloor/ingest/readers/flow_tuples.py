@@ -8,11 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-import orjson
-
-from watchfloor.core.record import Record
-
 _HEAD = ["time", "src_ip", "dst_ip", "src_port", "dst_port", "protocol", "direction"]
 _TRAFFIC = ["packets_out", "bytes_out", "packets_in", "bytes_in"]
 _COLUMNS = {
@@ -21,23 +16,17 @@ _COLUMNS = {
 }
 
 
-def spread(record: Record) -> Iterator[Record]:
-    """A record a flow, with `flow` in the place of the lists; any other record as it is.
-
-    `raw` is then the JSON of the one flow's record, as the product would have written it alone.
-    """
-    columns = _COLUMNS.get(str(record.data.get("category")))
-    found = list(_tuples(record.data)) if columns else []
-    if not columns or not found:
-        yield record
+def flows(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A record's data for each flow, with `flow` in the place of the lists; nothing for any other record."""
+    columns = _COLUMNS.get(str(data.get("category")))
+    if not columns:
         return
-    common = {k: v for k, v in record.data.items() if k not in ("properties", "flowRecords")}
-    for beside, text in found:
+    common = {k: v for k, v in data.items() if k not in ("properties", "flowRecords")}
+    for beside, text in _tuples(data):
         flow = {**beside, **{name: cell for name, cell in zip(columns, text.split(","), strict=False) if cell}}
         if flow.get("time", "").isdigit():
             flow["time"] = int(flow["time"])
-        data = {**common, "flow": flow}
-        yield msgspec.structs.replace(record, data=data, raw=orjson.dumps(data, default=str))
+        yield {**common, "flow": flow}
 
 
 def _tuples(data: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:

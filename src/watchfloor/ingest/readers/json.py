@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from watchfloor.core.record import Record
 from watchfloor.ingest.readers.json_scan import ENVELOPES, scan
 from watchfloor.ingest.readers.source import DOCUMENT_LIMIT, HEAD, MIB, Item, Source, lines, upto
 
@@ -39,12 +40,47 @@ _BESIDE = frozenset(
         "ResponseMetadata",
         "kind",
         "etag",
+        # Other APIs' words for pages, and for how the question went.
+        "pagination",
+        "page",
+        "pages",
+        "page_size",
+        "pageSize",
+        "pageNumber",
+        "nextPageNumber",
+        "next_page_token",
+        "next_page",
+        "next_cursor",
+        "nextCursor",
+        "next_stream_position",
+        "previous",
+        "limit",
+        "offset",
+        "has_more",
+        "hasMore",
+        "chunk_size",
+        "total_count",
+        "totalCount",
+        "total_records",
+        "page_count",
+        "continuationToken",
+        "response_metadata",
+        "result_info",
+        "wait_time",
+        "ok",
+        "stat",
+        "success",
+        "errors",
+        "messages",
+        "fail",
+        "from",
+        "to",
     ]
 )
-# The same for envelopes whose other parts would elsewhere be a record's own: STIX bundles, CloudWatch's subscriptions.
+# The same for envelopes whose other parts would elsewhere be a record's own: STIX bundles, osquery, Bitwarden.
 _BESIDE_OF = {
     "objects": frozenset({"type", "id", "spec_version", "more", "next"}),
-    "logEvents": frozenset({"messageType", "owner", "logGroup", "logStream", "subscriptionFilters"}),
+    "data": frozenset({"node_key", "log_type", "object"}),
 }
 # Answers with several lists, whose records do not say which they were in: they get it as `eventType` (Proofpoint TAP).
 _LISTS = frozenset({"messagesDelivered", "messagesBlocked", "clicksPermitted", "clicksBlocked"})
@@ -74,22 +110,28 @@ def _is_object(text: bytes) -> bool:
 
 def read_lines(source: Source) -> Iterator[Item]:
     """Records of JSON lines."""
-    count = 0
     for index, (line, length) in enumerate(lines(source.stream, source.longest)):
         if length:
             yield source.unreadable(index, "line", f"a line of {length:,} bytes is longer than a record may be", line)
         elif line and not line.isspace():
             data, reason = parse(line)
             if data is None:
-                yield source.unreadable(index, "line", reason, line)
+                inner = _split(line) if line.lstrip()[:2] in (b"[{", b"[ ") else None
+                if inner is None or not all(raw.lstrip()[:1] == b"{" for raw, _ in inner):
+                    yield source.unreadable(index, "line", reason, line)
+                else:
+                    yield from _entries(source, index, inner)
             elif not OPENABLE.isdisjoint(data) and (inner := _opened(line)) is not None:
-                for raw, kind in inner:
-                    yield _item(source, count, raw, kind)
-                    count += 1
-                continue
+                yield from _entries(source, index, inner)
             else:
                 yield source.record(json_format(reason), index, "line", line, data)
-            count += 1
+
+
+def _entries(source: Source, index: int, opened: list[Opened]) -> Iterator[Item]:
+    """The records of one line."""
+    for number, (raw, kind) in enumerate(opened):
+        item = _item(source, index, raw, kind)
+        yield msgspec.structs.replace(item, unit="line", **({"entry": number} if isinstance(item, Record) else {}))
 
 
 def _document(source: Source) -> Iterator[Item]:

@@ -27,7 +27,10 @@ ENVELOPES = dict.fromkeys(
         "detections",
         "response",
         "objects",
-        "logEvents",
+        "resources",
+        "result",
+        "activity_logs",
+        "operation_logs",
     ]
 )
 _OPENING = re.compile(

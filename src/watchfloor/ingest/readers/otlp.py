@@ -44,7 +44,7 @@ def requests(content: bytes) -> Data:
 def count(content: bytes) -> int:
     """How many log records a request has. Raises ValueError when it is none."""
     try:
-        return sum(1 for _ in _logs(requests(content)))
+        return sum(1 for _ in logs(requests(content)))
     except (AttributeError, TypeError) as error:
         raise ValueError(f"no ExportLogsServiceRequest: {error}") from None
 
@@ -110,7 +110,7 @@ def read(source: Source) -> Iterator[Item]:
     except ValueError as error:
         yield source.unreadable(0, "file", str(error)[:500], content)
         return
-    for position, whole in enumerate(_logs(request)):
+    for position, whole in enumerate(logs(request)):
         raw = orjson.dumps(portable(whole), option=orjson.OPT_SORT_KEYS)
         try:
             yield source.record(*_record(whole, position, raw, source.modified))
@@ -118,14 +118,16 @@ def read(source: Source) -> Iterator[Item]:
             yield source.unreadable(position, "record", f"no valid log record: {error}"[:500], raw)
 
 
-def _logs(request: Data) -> Iterator[Data]:
+def logs(request: Data) -> Iterator[Data]:
     for group in request.get("resourceLogs") or []:
         for scope in group.get("scopeLogs") or []:
             for log in scope.get("logRecords") or []:
                 yield {"resource": group.get("resource") or {}, "scope": scope.get("scope") or {}, "log": log}
 
 
-def _record(whole: Data, position: int, raw: bytes, at: int) -> tuple[str, int, Any, bytes, Data]:
+def plain(whole: Data) -> tuple[Any, Data]:
+    """The body of a log record, an object where it is one or holds it as text, and what stands beside it as a record
+    has it. Raises what wrong kinds of values raise."""
     log, resource = whole["log"], _fields(whole["resource"].get("attributes"))
     beside = {
         "resource": resource,
@@ -134,21 +136,26 @@ def _record(whole: Data, position: int, raw: bytes, at: int) -> tuple[str, int, 
         **{name: log.get(name) for name in ("severityText", "severityNumber", "eventName", "traceId", "spanId")},
     }
     body = _value(log.get("body"))
-    form, data = "json", {}
-    if isinstance(body, dict):
-        data = body
-    elif isinstance(body, str) and body.lstrip().startswith("{") and (inner := parse(body.encode())[0]) is not None:
-        data = inner
-    elif isinstance(body, str):
-        form, data = "syslog", parts(body, at)
-    elif body is not None:
-        data = {"body": body}
+    if isinstance(body, str) and body.lstrip().startswith("{") and (inner := parse(body.encode())[0]) is not None:
+        body = inner
     nanoseconds = int(log.get("timeUnixNano") or 0) or int(log.get("observedTimeUnixNano") or 0)
     more: Data = {"otel": {name: value for name, value in beside.items() if value}}
     if nanoseconds:
         more["time"] = iso(nanoseconds // 1_000_000)
     if host := resource.get("host.name"):
         more["host"] = host
+    return body, more
+
+
+def _record(whole: Data, position: int, raw: bytes, at: int) -> tuple[str, int, Any, bytes, Data]:
+    body, more = plain(whole)
+    form, data = "json", {}
+    if isinstance(body, dict):
+        data = body
+    elif isinstance(body, str):
+        form, data = "syslog", parts(body, at)
+    elif body is not None:
+        data = {"body": body}
     return form, position, "record", raw, {**more, **data}
 
 
