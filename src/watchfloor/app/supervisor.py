@@ -82,7 +82,7 @@ class Supervisor:
         try:
             while True:
                 began = time.monotonic()
-                hand.reached = False
+                hand.reached, hand.hindrance = False, ""
                 try:
                     source.check()
                     await source.run(hand)
@@ -117,6 +117,7 @@ class _Hand:
         self._status = ""
         self._problem = ""
         self.reached = False
+        self.hindrance = ""
 
     async def put(self, content: bytes, form: str = "") -> None:
         while True:
@@ -129,8 +130,8 @@ class _Hand:
                 await self.say("failing", "the spool is full; it waits for room" if full else shown(error))
                 await asyncio.sleep(_FULL_SECONDS)
             else:
-                if self._problem:
-                    await self.say("working")
+                if self._problem != self.hindrance:
+                    await self.say("failing" if self.hindrance else "working", self.hindrance)
                 return
 
     def checkpoint(self) -> dict[str, Any]:
@@ -144,8 +145,12 @@ class _Hand:
         await asyncio.to_thread(self._parts.documents.put, self._parts.tenant, kept)
 
     async def working(self) -> None:
-        self.reached = True
+        self.reached, self.hindrance = True, ""
         await self.say("working")
+
+    async def hindered(self, problem: str) -> None:
+        self.reached, self.hindrance = True, problem
+        await self.say("failing", problem)
 
     async def say(self, status: str, problem: str = "") -> None:
         """Tell how the source does; written down when that has changed."""

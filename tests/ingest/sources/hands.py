@@ -16,6 +16,7 @@ class HandInMemory:
         self.parcels: list[tuple[bytes, str]] = []
         self.kept = kept or {}
         self.reached = asyncio.Event()
+        self.problem = ""
         self.order: list[str] = []
 
     async def put(self, content: bytes, form: str = "") -> None:
@@ -31,6 +32,11 @@ class HandInMemory:
         self.order.append("keep")
 
     async def working(self) -> None:
+        self.problem = ""
+        self.reached.set()
+
+    async def hindered(self, problem: str) -> None:
+        self.problem = problem
         self.reached.set()
 
     def records(self) -> list[bytes]:

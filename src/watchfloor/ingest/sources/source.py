@@ -36,6 +36,9 @@ class Hand(Protocol):
     async def working(self) -> None:
         """The source has reached what it reads from: what hindered it is over."""
 
+    async def hindered(self, problem: str) -> None:
+        """Some of what is there cannot be read and will be tried again, while the rest is; until `working` is said."""
+
 
 class Source(Noun):
     """One source of `sources.yaml`."""
