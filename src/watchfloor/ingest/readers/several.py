@@ -122,7 +122,7 @@ class _Opened:
             if rule.beside <= data.keys():
                 holder, _, inner = rule.holder.partition(".")
                 above = data[holder]
-                items = above.get(inner) if inner and isinstance(above, dict) else above
+                items: Any = above.get(inner) if inner and isinstance(above, dict) else above
                 if _objects(items, rule.has) and (len(items) > 1 or not rule.around):
                     return self._made(data, rule, items)
         return ()
@@ -166,7 +166,9 @@ class _Opened:
         if "hostIdentifier" not in data:
             return ()
         changes = data.get("diffResults")
-        groups = changes.items() if isinstance(changes, dict) else [("snapshot", data.get("snapshot"))]
+        groups: Iterable[tuple[str, Any]] = [("snapshot", data.get("snapshot"))]
+        if isinstance(changes, dict):
+            groups = changes.items()
         rows = [(action, row) for action, group in groups if _objects(group) for row in group]
         common = {name: value for name, value in data.items() if name not in ("diffResults", "snapshot")}
         if not self._shared(common, len(rows)):
