@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,17 @@ def test_one_mistake_is_told_plainly(tmp_path: Path) -> None:
         load(file)
 
 
+def patterns_in(data: Any) -> Iterator[str]:
+    """Every regular expression of a mapping."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        if key == "match" and isinstance(value, str):
+            yield value
+        elif key == "patterns":
+            yield from value.values()
+        else:
+            yield from patterns_in(value)
+
+
 PATTERNS = [
     "^Accepted (p)",
     "^a.b(c)?",
@@ -251,7 +263,20 @@ PATTERNS = [
     "^[(]a|(b)",
     "(?i)^A(b)",
     "^ab(c)?d",
+    "ab?c*(d)",
+    "(?:abc|d{2})+(.)",
+    "a{0,2}(p)t",
+    "(?i)aCC(e)",
+    "^(?i)(c|t)ed",
+    r"a\?(b)",
+    r"[[:alpha:]](\W)",
+    r"\Qa.\E(b)",
+    "(?U)a([^b]+)",
+    r"(?i)c\s*([^|.]+)",
+    r"c|a([^|]+)",
+    r"(?:a)([^.\\]+)",
 ]
+SHIPPED = sorted({p for m in MAPPINGS for p in patterns_in(m.document.data)})
 
 
 @given(st.sampled_from(PATTERNS), st.text("abcApted .(|é\ud800", max_size=12))
@@ -259,6 +284,22 @@ def test_patterns_find_what_the_library_finds(pattern: str, text: str) -> None:
     found = re2.search(pattern, text.encode("utf-8", "replace").decode())
     assert Pattern(pattern).first_group[text] == (found.group(1) if found else None)
     assert (Pattern(pattern).named(text) is None) == (found is None)
+
+
+@given(st.data())
+def test_the_shipped_patterns_find_so_too(data: st.DataObject) -> None:
+    pattern = data.draw(st.sampled_from(SHIPPED))
+    try:
+        alike = re.compile(pattern)
+    except re.error:  # RE2's own syntax
+        return
+    text = data.draw(st.from_regex(alike))
+    found = re2.search(pattern, text.encode("utf-8", "replace").decode())
+    wanted = None if not found else found.groupdict()
+    made = Pattern(pattern)
+    assert made.named(text) == (None if wanted is None else {k: v for k, v in wanted.items() if v is not None})
+    if made.groups:
+        assert made.first_group[text] == (found.group(1) if found else None)
 
 
 @given(st.datetimes().map(lambda d: d.isoformat()), st.sampled_from(["", "Z", "+00:00", "+02:00"]), st.integers(0, 99))

@@ -1,7 +1,7 @@
 """Regular expressions of mappings: RE2, whose time is linear, as the text is hostile.
 
-They run on UTF-8: so RE2 needs not count characters. A pattern that begins with `^` and plain text is only tried on
-texts that begin so. A record's short texts come again and again; what was found in them is remembered.
+They run on UTF-8: so RE2 needs not count characters. A pattern is only tried on texts that hold the plain text which it
+needs. A record's short texts come again and again; what was found in them is remembered.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import re2
 
+from watchfloor.ingest.mappings.literals import needed
 from watchfloor.ingest.mappings.runtime import Known
 
 _REMEMBERED = 512  # of each pattern; there are hundreds
@@ -19,6 +20,8 @@ _QUIET.log_errors = False  # they are raised
 # `^` and plain characters.
 _START = re.compile(r"\^((?:[\w \-:;,/<>=%#@!\"'&~`]|\\[.()\[\]{}+*?|$^/-])+)")
 _ESCAPED = re.compile(r"\\(.)")
+# A last group that takes all up to some character.
+_TAIL = re.compile(r"(?<!\\)\((\[\^(?:\\[rnt\\\]]|[^\w\\\]\[^-])+\])\+\)")
 
 
 class Pattern:
@@ -29,25 +32,64 @@ class Pattern:
         self.groups: int = self._compiled.groups
         self._names = [(name.decode(), index) for name, index in self._compiled.groupindex.items()]
         self._start = _start(pattern)
+        self._any_of, self._fold = needed(pattern)
+        self._first, self._tail = self._compiled, re.compile(b"")
+        tail = _TAIL.search(pattern)
+        if self.groups == 1 and tail is not None and tail.end() == len(pattern) and not _may_part(pattern):
+            # RE2 is slow at saying where a long group lies; of this one it needs to find the beginning only.
+            self._first = re2.compile(f"{pattern[: tail.start()]}({tail[1]})".encode(), _QUIET)
+            self._tail = re.compile(f"{tail[1]}*".encode())
         self.first_group = Known(self._first_group, _REMEMBERED)
         """From a text to the pattern's first group, or None."""
 
-    def _first_group(self, text: str) -> str | None:
+    def _possible(self, text: str) -> bool:
+        """Whether the text holds what the pattern needs."""
         if not text.startswith(self._start):
+            return False
+        if not self._any_of:
+            return True
+        if self._fold:
+            if not text.isascii():
+                return True
+            text = _lowered(text)
+        return any(part in text for part in self._any_of)
+
+    def _first_group(self, text: str) -> str | None:
+        if not self._possible(text):
             return None
-        found = self._compiled.search(text.encode("utf-8", "replace"))
-        group: bytes | None = found[1] if found else None
-        return None if group is None else group.decode("utf-8", "replace")
+        content = text.encode("utf-8", "replace")
+        found = self._first.search(content)
+        if not found:
+            return None
+        start, end = found.span(1)
+        if start < 0:
+            return None
+        rest: Any = self._tail.match(content, end)
+        return content[start : rest.end()].decode("utf-8", "replace")
 
     def named(self, text: str) -> dict[str, str] | None:
         """The named groups that took part in a match, or None without one."""
-        if not text.startswith(self._start):
+        if not self._possible(text):
             return None
-        found: Any = self._compiled.search(text.encode("utf-8", "replace"))
+        content = text.encode("utf-8", "replace")
+        found: Any = self._compiled.search(content)
         if not found:
             return None
-        groups = ((name, found[index]) for name, index in self._names)
-        return {name: group.decode("utf-8", "replace") for name, group in groups if group is not None}
+        spans = ((name, *found.span(index)) for name, index in self._names)
+        return {name: content[start:end].decode("utf-8", "replace") for name, start, end in spans if start >= 0}
+
+
+_last_lowered = ("", "")
+
+
+def _lowered(text: str) -> str:
+    """The text in lower case; several patterns in a row look at one text."""
+    global _last_lowered
+    last, lowered = _last_lowered
+    if last is not text:
+        lowered = text.lower()
+        _last_lowered = text, lowered
+    return lowered
 
 
 def _start(pattern: str) -> str:
@@ -65,6 +107,9 @@ def _start(pattern: str) -> str:
 _NO_BRACKETS = re.compile(r"\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]", re.DOTALL)
 
 
+_ODD = re.compile(r"\\Q|\(\?[a-z]*U")  # what turns all reading of a pattern around
+
+
 def _may_part(pattern: str) -> bool:
     """Whether a `|` may stand outside of all brackets."""
     depth = 0
@@ -72,4 +117,4 @@ def _may_part(pattern: str) -> bool:
         depth += (char == "(") - (char == ")")
         if char == "|" and depth == 0:
             return True
-    return "\\Q" in pattern
+    return _ODD.search(pattern) is not None
