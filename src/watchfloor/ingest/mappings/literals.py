@@ -6,9 +6,7 @@ A cautious reading of the pattern: what it does not know for certain, it takes a
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
-_FLAGS = re.compile(r"(\^?)\(\?([ims]+)\)")
 _GROUP = re.compile(r"\((?:\?:|\?P<\w+>)?(?!\?)")
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]", re.DOTALL)
 _QUANTIFIER = re.compile(r"([?*+])\??|\{(\d+)(?:,\d*)?\}\??")
@@ -20,30 +18,17 @@ AnyOf = tuple[str, ...]
 """Texts of which one has to be there; none when nothing has to."""
 
 
-class Needed(NamedTuple):
-    """`any_of` in lower case when the letter case does not count (`fold`)."""
-
-    any_of: AnyOf
-    fold: bool
-
-
 class _Unknown(Exception):
     pass
 
 
-def needed(pattern: str) -> Needed:
-    """What every text that the pattern matches holds."""
-    flags = _FLAGS.match(pattern)
-    rest = flags[1] + pattern[flags.end() :] if flags else pattern
+def needed(pattern: str) -> AnyOf:
+    """Texts of which every text that the pattern matches holds one."""
     try:
-        any_of, end = _alternatives(rest, 0)
+        any_of, end = _alternatives(pattern, 0)
     except _Unknown:
-        return Needed((), fold=False)
-    if end < len(rest) or len(any_of) > _MOST:
-        return Needed((), fold=False)
-    if flags is None or "i" not in flags[2]:
-        return Needed(any_of, fold=False)
-    return Needed(tuple(text.lower() for text in any_of) if "".join(any_of).isascii() else (), fold=True)
+        return ()
+    return any_of if end == len(pattern) and len(any_of) <= _MOST else ()
 
 
 def _alternatives(pattern: str, at: int) -> tuple[AnyOf, int]:

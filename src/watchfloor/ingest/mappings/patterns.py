@@ -20,8 +20,9 @@ _QUIET.log_errors = False  # they are raised
 # `^` and plain characters.
 _START = re.compile(r"\^((?:[\w \-:;,/<>=%#@!\"'&~`]|\\[.()\[\]{}+*?|$^/-])+)")
 _ESCAPED = re.compile(r"\\(.)")
-# A last group that takes all up to some character.
-_TAIL = re.compile(r"(?<!\\)\((\[\^(?:\\[rnt\\\]]|[^\w\\\]\[^-])+\])\+\)")
+# A last group that takes all up to some characters.
+_TAIL = re.compile(r"(?<!\\)\(\[\^((?:\\[rnt\\]|[^\w\\\]\[^-])+)\]\+\)")
+_CONTROL = {"r": "\r", "n": "\n", "t": "\t"}
 
 
 class Pattern:
@@ -32,13 +33,15 @@ class Pattern:
         self.groups: int = self._compiled.groups
         self._names = [(name.decode(), index) for name, index in self._compiled.groupindex.items()]
         self._start = _start(pattern)
-        self._any_of, self._fold = needed(pattern)
-        self._first, self._tail = self._compiled, re.compile(b"")
+        self._any_of = needed(pattern)
+        self._first = self._compiled
+        self._stops: list[bytes] | None = None
         tail = _TAIL.search(pattern)
         if self.groups == 1 and tail is not None and tail.end() == len(pattern) and not _may_part(pattern):
             # RE2 is slow at saying where a long group lies; of this one it needs to find the beginning only.
-            self._first = re2.compile(f"{pattern[: tail.start()]}({tail[1]})".encode(), _QUIET)
-            self._tail = re.compile(f"{tail[1]}*".encode())
+            self._first = re2.compile(f"{pattern[: tail.start()]}([^{tail[1]}])".encode(), _QUIET)
+            stops = _ESCAPED.sub(lambda found: _CONTROL.get(found[1], found[1]), tail[1])
+            self._stops = [char.encode() for char in stops]
         self.first_group = Known(self._first_group, _REMEMBERED)
         """From a text to the pattern's first group, or None."""
 
@@ -46,13 +49,10 @@ class Pattern:
         """Whether the text holds what the pattern needs."""
         if not text.startswith(self._start):
             return False
-        if not self._any_of:
-            return True
-        if self._fold:
-            if not text.isascii():
+        for part in self._any_of:
+            if part in text:
                 return True
-            text = _lowered(text)
-        return any(part in text for part in self._any_of)
+        return not self._any_of
 
     def _first_group(self, text: str) -> str | None:
         if not self._possible(text):
@@ -64,8 +64,12 @@ class Pattern:
         start, end = found.span(1)
         if start < 0:
             return None
-        rest: Any = self._tail.match(content, end)
-        return content[start : rest.end()].decode("utf-8", "replace")
+        if self._stops is not None:
+            begun, end = end, len(content)
+            for stop in self._stops:
+                at = content.find(stop, begun, end)
+                end = end if at < 0 else at
+        return content[start:end].decode("utf-8", "replace")
 
     def named(self, text: str) -> dict[str, str] | None:
         """The named groups that took part in a match, or None without one."""
@@ -77,19 +81,6 @@ class Pattern:
             return None
         spans = ((name, *found.span(index)) for name, index in self._names)
         return {name: content[start:end].decode("utf-8", "replace") for name, start, end in spans if start >= 0}
-
-
-_last_lowered = ("", "")
-
-
-def _lowered(text: str) -> str:
-    """The text in lower case; several patterns in a row look at one text."""
-    global _last_lowered
-    last, lowered = _last_lowered
-    if last is not text:
-        lowered = text.lower()
-        _last_lowered = text, lowered
-    return lowered
 
 
 def _start(pattern: str) -> str:
