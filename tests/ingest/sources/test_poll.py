@@ -131,7 +131,7 @@ def test_a_poller_by_the_how_to_asks_and_reads_as_its_canned_exchange_says(tmp_p
 
 def test_the_examples_of_the_how_to_are_sources_and_its_table_is_what_the_files_say(tmp_path: Path) -> None:
     examples = [block for block in BLOCKS if block.startswith("sources:")]
-    assert len(examples) == 3
+    assert len(examples) >= 4
     for example in examples:
         (tmp_path / "sources.yaml").write_text(example)
         for source in read_sources(tmp_path):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Protocol
 
 from pydantic import StringConstraints
@@ -78,6 +80,16 @@ def _of_file(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise WatchfloorError(f"the secret cannot be read ({type(error).__name__})", where=str(path)) from None
+
+
+def library(module: str, extra: str) -> ModuleType:
+    """A client that not everybody has. Raises WatchfloorError that says how to get it."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise WatchfloorError(
+            f"the client {error.name} is not installed", do=f"Run: make extras, or pip install 'watchfloor[{extra}]'"
+        ) from None
 
 
 _SECRETS = re.compile(r"(?i)((?:token|secret|password|key|signature|authorization)[\w-]*[=:]\s*)\S+")
