@@ -48,7 +48,7 @@ def coverage_of(parts: Parts, techniques: Techniques | None = None) -> Coverage:
         )
         for rule in detector.rules
     ]
-    return assess_coverage(sources, detections, _known_mappings(), techniques, len(parts.intel.indicators))
+    return assess_coverage(sources, detections, _known_mappings(), techniques, parts.intel.counts.indicators)
 
 
 def _known_mappings() -> dict[Layer, set[str]]:

@@ -66,6 +66,7 @@ class Keeper:
         parts = self._parts
         # The lake first: a finding must never speak of an event that is not kept.
         new = parts.lake.write(parts.tenant, events)
+        parts.intel.refresh()
         return new, [finding for event in events for finding in parts.detector.findings(event)]
 
     def _each(self, events: Sequence[Event]) -> tuple[list[Event], int, list[Finding], list[DeadLetter]]:

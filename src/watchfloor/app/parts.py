@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from watchfloor.app.intel import TenantIntel
 from watchfloor.app.settings import Settings, read_policy
 from watchfloor.app.updates import Updates
 from watchfloor.core.context import Context
 from watchfloor.core.errors import NotFoundError
-from watchfloor.core.intel import Intel
 from watchfloor.core.label import Label, standing
 from watchfloor.core.plan import Approval, Plan
 from watchfloor.core.policy import Policy
@@ -27,6 +27,7 @@ from watchfloor.store.database import Database
 from watchfloor.store.documents import Documents
 from watchfloor.store.evidence import EvidenceStore
 from watchfloor.store.home import Home
+from watchfloor.store.intel import IntelStore
 
 if TYPE_CHECKING:
     from watchfloor.detect import Detector
@@ -64,6 +65,7 @@ class Parts:
         self.ledger_key = SigningKey.open(home.keys)
         self.ledger = Ledger(self._database, self.ledger_key)
         self.accounts = Accounts(self._database)
+        self.intel_store = IntelStore(self._database)
         self.keys = KeyRing(home.keys / settings.tenant)
         self._executor: Executor | None = None
 
@@ -90,10 +92,11 @@ class Parts:
         return load_context(self.settings.context) if self.settings.context else Context()
 
     @cached_property
-    def intel(self) -> Intel:
+    def intel(self) -> TenantIntel:
         from watchfloor.ingest.intel import load_intel
 
-        return load_intel(self.settings.intel)
+        files = load_intel(self.settings.intel)
+        return TenantIntel(files, self.intel_store, self.tenant, self.policy.intel.lookback_days)
 
     @cached_property
     def _owner_labels(self) -> tuple[Label, ...]:
@@ -143,6 +146,7 @@ class Parts:
         """A fresh enricher: it remembers answers for one run, so that no fact is older than the run."""
         from watchfloor.enrich import Enricher, collectors_for
 
+        self.intel.refresh()
         reader = self.lake.reader(self.tenant)
         collectors = collectors_for(self.lake, reader, self.context, self.intel, self.labels())
         return Enricher(collectors, self.evidence, self.clock)

@@ -32,6 +32,7 @@ class Indicator(Noun):
     `value` is in its normal spelling (`spelled`); an address may be a network (`203.0.113.0/24`) and a domain holds for
     its sub-domains. `valid_from` <= t < `valid_until` in milliseconds; None is "no end". `confidence` 0..100 (STIX).
     `together` are the other parts, `type:value`, of a pattern that holds only when all of them are seen at once.
+    `marking` says who may be told (`tlp:amber`); empty where its author said nothing.
     """
 
     type: IndicatorType
@@ -43,6 +44,7 @@ class Indicator(Noun):
     source: str
     kind: Literal["malicious", "suspicious"] = "malicious"
     together: tuple[str, ...] = ()
+    marking: str = ""
 
     def validity(self, at: int) -> Literal["valid", "expired", "not_yet"]:
         """Whether the indicator held at a time (ms)."""
@@ -137,7 +139,14 @@ def _suffixes(domain: str) -> Iterator[str]:
         domain = domain.partition(".")[2]
 
 
-class _Part(NamedTuple):
+def spellings(part: Part) -> Iterator[Part]:
+    """Under what an indicator of a part may be found: itself, and of a domain its parents."""
+    if part.type == "domain":
+        return (Part("domain", suffix) for suffix in _suffixes(part.value))
+    return iter((part,))
+
+
+class Part(NamedTuple):
     """One way to look at a value: a URL is also its host, a mail address also its domain."""
 
     type: str
@@ -145,15 +154,16 @@ class _Part(NamedTuple):
 
 
 @lru_cache(maxsize=16_384)  # as with addresses
-def _parts(kind: str, value: str) -> tuple[_Part, ...]:
+def parts_of(kind: str, value: str) -> tuple[Part, ...]:
+    """The ways to look at a value, itself first; none where it is not what `kind` says."""
     try:
         text = spelled(kind, value)
     except ValueError:
         return ()
-    parts = [_Part(kind, text)]
+    parts = [Part(kind, text)]
     host = _host_of(text) if kind == "url" else text.rpartition("@")[2] if kind == "mailbox" else ""
     if host and host != text:
-        parts.append(_Part("address" if _is_address(host) else "domain", host))
+        parts.append(Part("address" if _is_address(host) else "domain", host))
     return tuple(parts)
 
 
@@ -165,7 +175,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
-class _Networks:
+class Networks:
     """Networks by (version, prefix length, network bits): one dictionary look-up a prefix length in use."""
 
     def __init__(self) -> None:
@@ -187,8 +197,63 @@ class _Networks:
                 yield from networks[number >> shift]
 
 
-class Intel(Noun):
-    """All intelligence of one tenant, frozen. `problems` are the entries that could not be read."""
+class Counts(NamedTuple):
+    """How much intelligence there is. `problems` are entries of files that could not be read."""
+
+    indicators: int
+    warninglists: int
+    vulnerabilities: int
+    problems: int
+
+
+class Intelligence:
+    """One tenant's intelligence, wherever it is kept, as detections and collectors ask it."""
+
+    @property
+    def counts(self) -> Counts:
+        raise NotImplementedError
+
+    def known(self, kind: str, value: str, also: Collection[str] = ()) -> tuple[Indicator, ...]:
+        """Every indicator that names this value, stale ones too, most confident first.
+
+        A URL is also looked up by its host, a mail address by its domain, a domain by its parents. `also` are the other
+        things (`type:value`) seen in the same event: an indicator with `together` holds only when all of those are.
+        """
+        raise NotImplementedError
+
+    def listed(self, kind: str, value: str) -> tuple[Warninglist, ...]:
+        """The warninglists that a value is on, by name."""
+        raise NotImplementedError
+
+    def known_exploited(self, cve: str) -> ExploitedVulnerability | None:
+        """The KEV entry of a vulnerability, or None."""
+        raise NotImplementedError
+
+    def matches(self, kind: str, value: str, at: int, also: Collection[str] = ()) -> tuple[Indicator, ...]:
+        """The indicators that name this value and were valid at a time (ms)."""
+        return tuple(i for i in self.known(kind, value, also) if i.validity(at) == "valid")
+
+    def benign(self, kind: str, value: str) -> tuple[str, ...]:
+        """Names of the lists that speak for a value: lists of kind `benign` or `scanner` that match it exactly.
+
+        Shared, abused and reserved ones do not, nor do sub-strings and patterns: anyone can put such text into a name.
+        """
+        return tuple(lst.name for lst in self.listed(kind, value) if lst.vouches)
+
+
+def holding(found: Iterable[Indicator], also: Collection[str] = ()) -> tuple[Indicator, ...]:
+    """Of indicators that name one value those that hold beside `also`, each once, most confident first."""
+    kept = dict.fromkeys(i for i in found if all(other in also for other in i.together))
+    return tuple(sorted(kept, key=_order))
+
+
+def _order(one: Indicator) -> tuple[Any, ...]:
+    until = one.valid_until is None, one.valid_until or 0
+    return (-one.confidence, one.source, one.type, one.value, one.description, one.valid_from, until, one.together)
+
+
+class Intel(Noun, Intelligence):
+    """Intelligence that stands still: what files hold. `problems` are the entries that could not be read."""
 
     indicators: tuple[Indicator, ...] = ()
     warninglists: tuple[Warninglist, ...] = ()
@@ -203,8 +268,8 @@ class Intel(Noun):
         return dict(held)
 
     @cached_property
-    def _networks(self) -> _Networks:
-        networks = _Networks()
+    def _networks(self) -> Networks:
+        networks = Networks()
         for indicator in self.indicators:
             if indicator.type == "address" and "/" in indicator.value:
                 networks.add(indicator.value, indicator)
@@ -218,46 +283,25 @@ class Intel(Noun):
     def _exploited(self) -> dict[str, ExploitedVulnerability]:
         return {v.cve: v for v in self.vulnerabilities}
 
+    @property
+    def counts(self) -> Counts:
+        return Counts(*map(len, (self.indicators, self.warninglists, self.vulnerabilities, self.problems)))
+
     def known(self, kind: str, value: str, also: Collection[str] = ()) -> tuple[Indicator, ...]:
-        """Every indicator that names this value, stale ones too, most confident first.
+        return holding((one for part in parts_of(kind, value) for one in self.naming(part)), also)
 
-        A URL is also looked up by its host, a mail address by its domain, a domain by its parents. `also` are the other
-        things (`type:value`) seen in the same event: an indicator with `together` holds only when all of those are.
-        """
-        found: dict[Indicator, None] = {}
-        for part in _parts(kind, value):
-            for indicator in self._naming(part):
-                if all(other in also for other in indicator.together):
-                    found.setdefault(indicator)
-        return tuple(sorted(found, key=lambda i: (-i.confidence, i.source, i.type, i.value)))
-
-    def _naming(self, part: _Part) -> Iterator[Indicator]:
-        if part.type == "domain":
-            for suffix in _suffixes(part.value):
-                yield from self._exact.get(("domain", suffix), ())
-            return
-        yield from self._exact.get((part.type, part.value), ())
+    def naming(self, part: Part) -> Iterator[Indicator]:
+        """The indicators that name one way to look at a value."""
+        for spelling in spellings(part):
+            yield from self._exact.get(spelling, ())
         if part.type == "address":
             yield from self._networks.containing(part.value)
 
-    def matches(self, kind: str, value: str, at: int, also: Collection[str] = ()) -> tuple[Indicator, ...]:
-        """The indicators that name this value and were valid at a time (ms)."""
-        return tuple(i for i in self.known(kind, value, also) if i.validity(at) == "valid")
-
     def listed(self, kind: str, value: str) -> tuple[Warninglist, ...]:
-        """The warninglists that a value is on, by name."""
-        found = {lst.name: lst for part in _parts(kind, value) for lst in self._lists.holding(kind, part)}
+        found = {lst.name: lst for part in parts_of(kind, value) for lst in self._lists.holding(kind, part)}
         return tuple(found[name] for name in sorted(found))
 
-    def benign(self, kind: str, value: str) -> tuple[str, ...]:
-        """Names of the lists that speak for a value: lists of kind `benign` or `scanner` that match it exactly.
-
-        Shared, abused and reserved ones do not, nor do sub-strings and patterns: anyone can put such text into a name.
-        """
-        return tuple(lst.name for lst in self.listed(kind, value) if lst.vouches)
-
     def known_exploited(self, cve: str) -> ExploitedVulnerability | None:
-        """The KEV entry of a vulnerability, or None."""
         return self._exploited.get(cve.strip().upper())
 
 
@@ -267,7 +311,7 @@ class _Lists:
     def __init__(self, lists: Iterable[Warninglist]) -> None:
         self._exact: dict[str, list[Warninglist]] = defaultdict(list)
         self._suffix: dict[str, list[Warninglist]] = defaultdict(list)
-        self._networks = _Networks()
+        self._networks = Networks()
         self._scanned: list[tuple[Warninglist, Any]] = []
         for lst in lists:
             self._add(lst)
@@ -286,7 +330,7 @@ class _Lists:
                 whole = lst.type == "string" and not text.startswith(".")
                 (self._exact if whole else self._suffix)[text.lstrip(".")].append(lst)
 
-    def holding(self, kind: str, part: _Part) -> Iterator[Warninglist]:
+    def holding(self, kind: str, part: Part) -> Iterator[Warninglist]:
         """The lists that apply to `kind` and hold one part of the value."""
         value = part.value.lower()
         found = list(self._exact.get(value, ()))

@@ -55,6 +55,16 @@ class IntakePolicy(Noun):
     sources page says so, and nothing more."""
 
 
+class IntelPolicy(Noun):
+    """How far threat intelligence that comes live reaches back, and how old a feed may get."""
+
+    lookback_days: Annotated[int, Field(ge=0, le=365)] = 30
+    """An indicator holds for events so long before the time from which its author says that it does: what is written
+    down today was used before. New indicators are looked up in the events of so many days."""
+    silent_days: Annotated[int, Field(ge=1)] = 7
+    """A feed that brought nothing for so long is old."""
+
+
 class ApprovalRule(Noun):
     """Who must approve an action of an effect class."""
 
@@ -89,6 +99,7 @@ class Policy(Noun):
     triage: TriagePolicy = TriagePolicy()
     correlation: CorrelationPolicy = CorrelationPolicy()
     intake: IntakePolicy = IntakePolicy()
+    intel: IntelPolicy = IntelPolicy()
     response: ResponsePolicy = ResponsePolicy()
     minutes_per_case: Annotated[float, Field(gt=0)] = 20.0
     """What one case costs an analyst by hand; the source of `minutes saved`."""

@@ -9,7 +9,7 @@ from watchfloor.content import folder
 from watchfloor.core.event import Event
 from watchfloor.core.facets import involved
 from watchfloor.core.finding import Finding
-from watchfloor.core.intel import Intel
+from watchfloor.core.intel import Intelligence
 from watchfloor.detect.findings import Threads, finding, of_rule
 from watchfloor.detect.indicators import indicator_findings
 from watchfloor.detect.sigma.engine import Engine
@@ -23,7 +23,7 @@ class Detector:
     """Turns events into findings. Build it with `load`; it keeps no state between events but caches."""
 
     def __init__(
-        self, rules: Sequence[Rule], problems: Sequence[RuleProblem], intel: Intel | None, threads: Threads
+        self, rules: Sequence[Rule], problems: Sequence[RuleProblem], intel: Intelligence | None, threads: Threads
     ) -> None:
         self.rules = tuple(rules)
         self.problems = list(problems)
@@ -37,7 +37,7 @@ class Detector:
         rule_paths: Sequence[Path] = (),
         *,
         shipped: bool = True,
-        intel: Intel | None = None,
+        intel: Intelligence | None = None,
         placeholders: Mapping[str, Sequence[str]] | None = None,
     ) -> Detector:
         """Load Sigma rules from files, folders and zips, and with `shipped` our own detections.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from watchfloor.core.event import Event
 from watchfloor.core.facets import facets
 from watchfloor.core.finding import Detection, Severity
-from watchfloor.core.intel import Indicator, Intel
+from watchfloor.core.intel import Indicator, Intelligence
 from watchfloor.detect.findings import Raised, source_of
 
 # facet -> type of indicator. A URL also matches by its host and a mail address by its domain (core.intel).
-_LOOKED_UP: tuple[tuple[str, str], ...] = (
+LOOKED_UP: tuple[tuple[str, str], ...] = (
     ("src_ip", "address"),
     ("dst_ip", "address"),
     ("domain", "domain"),
@@ -21,10 +21,10 @@ LISTED_CONFIDENCE = 75
 """Under this confidence an indicator on a list of benign infrastructure raises nothing."""
 
 
-def indicator_findings(event: Event, intel: Intel) -> list[Raised]:
+def indicator_findings(event: Event, intel: Intelligence) -> list[Raised]:
     """One finding for each indicator that holds at the event's time, the most confident spelling of each first."""
     values = facets(event)
-    seen = [(kind, str(values[facet])) for facet, kind in _LOOKED_UP if values[facet]]
+    seen = [(kind, str(values[facet])) for facet, kind in LOOKED_UP if values[facet]]
     also = frozenset(f"{kind}:{value}" for kind, value in seen)
     found: dict[Indicator, str] = {}
     for kind, value in seen:

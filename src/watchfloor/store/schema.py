@@ -139,6 +139,30 @@ edges = sa.Table(
     sa.Column("edge", sa.LargeBinary, nullable=False),
 )
 
+# Threat intelligence that came live: the objects of each feed, and what those that hold name.
+intel_objects = sa.Table(
+    "intel_objects",
+    _main,
+    *(sa.Column(name, sa.Text, primary_key=True) for name in ("tenant", "source", "uid")),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("kind", "part_of", "state", "name")),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("modified", "added", "seen")),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+sa.Index("intel_objects_by_part", *(intel_objects.c[c] for c in ("tenant", "source", "part_of", "seen")))
+# `n` grows and is never given twice: who knows what stood there up to a number reads on from it.
+indicators = sa.Table(
+    "indicators",
+    _main,
+    sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("tenant", "source", "object", "type", "value")),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+sa.Index("indicators_by_number", *(indicators.c[c] for c in ("tenant", "n")))
+sa.Index("indicators_by_value", *(indicators.c[c] for c in ("tenant", "type", "value")))
+sa.Index("indicators_by_object", *(indicators.c[c] for c in ("tenant", "source", "object")))
+
 contents = sa.Table(
     "contents",
     _contents,
@@ -170,5 +194,9 @@ def _add_case_lines(connection: sa.Connection) -> None:
     fill(connection)
 
 
-MAIN = Layout(_main, (_add_case_lines,))
+def _add_intel(connection: sa.Connection) -> None:
+    _main.create_all(connection, tables=[intel_objects, indicators])
+
+
+MAIN = Layout(_main, (_add_case_lines, _add_intel))
 CONTENTS = Layout(_contents)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from watchfloor.core.context import Context
-from watchfloor.core.intel import Intel
+from watchfloor.core.intel import Intelligence
 from watchfloor.core.label import Label
 from watchfloor.enrich.collectors.base import Collector
 from watchfloor.enrich.collectors.context import ContextCollector
@@ -20,7 +20,7 @@ from watchfloor.store.lake_reader import LakeReader
 
 
 def collectors_for(
-    lake: Lake, reader: LakeReader, context: Context, intel: Intel, labels: Sequence[Label]
+    lake: Lake, reader: LakeReader, context: Context, intel: Intelligence, labels: Sequence[Label]
 ) -> dict[str, Collector]:
     """Every collector of one tenant, by name. `reader` is a snapshot: what is written later is not seen."""
     events = Events(lake)

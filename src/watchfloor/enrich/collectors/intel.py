@@ -5,9 +5,9 @@ Query: `{"type": "address", "value": "203.0.113.7"}` or `{"entity": "address:203
 "CVE-2021-44228"}`.
 Answer: `{"type": t, "value": v, "matches": 1, "stale": 0, "indicators": [{"type", "value", "kind",
 "description", "confidence", "source", "validity": "valid" | "expired" | "not_yet", "valid_until": ms | null}] |
-null, "lists": [{"name", "title", "kind", "vouches"}] | null, "vouched": false, "problems": 0}`. `matches`
-counts valid indicators; a null list was not checked because none are loaded; `problems` counts entries that
-could not be read.
+null, "lists": [{"name", "title", "kind", "vouches"}] | null, "vouched": false, "problems": 0}`; an indicator has its
+"marking" (`tlp:amber`) where there is one. `matches` counts valid indicators; a null list was not checked because none
+are loaded; `problems` counts entries of files that could not be read.
 For a vulnerability: `{"cve": id, "exploited": true, "vulnerability": {...} | null}`.
 """
 
@@ -17,10 +17,10 @@ from typing import Any
 
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.evidence import Lookup
-from watchfloor.core.intel import INDICATOR_TYPES, Indicator, Intel, spelled
+from watchfloor.core.intel import INDICATOR_TYPES, Indicator, Intelligence, spelled
 from watchfloor.enrich.collectors.base import Found, LocalCollector, text_of
 
-_LOAD = "Name files or folders of intelligence in the settings"
+_LOAD = "Name files or folders of intelligence in the settings, or a feed in sources.yaml"
 _MOST = 10
 
 
@@ -29,14 +29,14 @@ class IntelCollector(LocalCollector):
 
     name = "intel"
 
-    def __init__(self, intel: Intel) -> None:
+    def __init__(self, intel: Intelligence) -> None:
         self._intel = intel
 
     def answer(self, lookup: Lookup) -> Found:
         if lookup.query.get("cve"):
             return Found(self._vulnerability(text_of(lookup.query, "cve")), "kev", "A")
-        intel = self._intel
-        if not intel.indicators and not intel.warninglists:
+        intel, counts = self._intel, self._intel.counts
+        if not counts.indicators and not counts.warninglists:
             raise WatchfloorError("no threat intelligence is loaded", do=_LOAD)
         kind, value = _subject(lookup.query)
         also = lookup.query.get("also", [])
@@ -52,16 +52,16 @@ class IntelCollector(LocalCollector):
             "indicators": [_indicator(i, lookup.as_of) for i in (valid + stale)[:_MOST]],
             "lists": [{"name": o.name, "title": o.title, "kind": o.kind, "vouches": o.vouches} for o in lists],
             "vouched": any(one.vouches for one in lists),
-            "problems": len(intel.problems),
+            "problems": counts.problems,
         }
-        if not intel.indicators:
+        if not counts.indicators:
             answer |= {"indicators": None, "matches": None, "stale": None}
-        if not intel.warninglists:
+        if not counts.warninglists:
             answer |= {"lists": None, "vouched": None}
         return Found(answer, _source(valid, [one.name for one in lists]), "C")
 
     def _vulnerability(self, cve: str) -> dict[str, Any]:
-        if not self._intel.vulnerabilities:
+        if not self._intel.counts.vulnerabilities:
             raise WatchfloorError("no catalogue of exploited vulnerabilities is loaded", do=_LOAD)
         found = self._intel.known_exploited(cve)
         return {
@@ -88,7 +88,8 @@ def _subject(query: dict[str, Any]) -> tuple[str, str]:
 def _indicator(indicator: Indicator, at: int) -> dict[str, Any]:
     shown = indicator.to_dict()
     kept = ("type", "value", "kind", "description", "confidence", "source", "valid_until")
-    return {**{name: shown[name] for name in kept}, "validity": indicator.validity(at)}
+    marked = {"marking": indicator.marking} if indicator.marking else {}
+    return {**{name: shown[name] for name in kept}, "validity": indicator.validity(at), **marked}
 
 
 def _source(valid: list[Indicator], lists: list[str]) -> str:
