@@ -27,6 +27,7 @@ from watchfloor.core.plan import Approval, Outcome, PlannedAction
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
 from watchfloor.core.verdict import Hypothesis, Verdict
+from watchfloor.improve.coverage import Coverage, SeenSource, UsedDetection, assess_coverage
 from watchfloor.store.case_lines import Ask, CaseLines, CasePage, Overview
 from watchfloor.store.database import Database
 from watchfloor.store.documents import Documents
@@ -234,6 +235,17 @@ class SmallDesk:
     def sources(self) -> list[SourceRow]:
         events = list(self.story.events.values())
         return [SourceRow(events[0].source, ("entra_signin",), len(events), len(self.letters), events[-1].time)]
+
+    def coverage(self) -> Coverage:
+        waits = {"uid": "r-2", "title": "t", "wants": "windows process_creation", "reads": ()}
+        fires = {"uid": "r-1", "title": "t", "wants": "okta", "reads": (("entra_signin", "identity"),)}
+        named = {"techniques": ("T1078", "T1059.001"), "tactics": ("initial-access", "execution")}
+        return assess_coverage(
+            [SeenSource(mapping="entra_signin", layer="identity", events=7, last_time=self.story.plan.time)],
+            [UsedDetection.from_dict(fires | named), UsedDetection.from_dict(waits | named)],
+            {"cloud": {"aws_cloudtrail"}},
+            indicators=3,
+        )
 
     def intake_view(self) -> IntakeView:
         return IntakeView(0, 0, ())

@@ -12,7 +12,7 @@ from watchfloor.core.source import SourceHealth
 
 COLLECTED = (
     SourceHealth(tenant="acme", uid="poll/okta", time=NOW, status="failing", problem="answered 401: <b>no</b>"),
-    SourceHealth(tenant="acme", uid="syslog/fw", time=NOW, status="working"),
+    SourceHealth(tenant="acme", uid="syslog/fw", time=NOW, status="working", note="<7> behind"),
     SourceHealth(tenant="acme", uid="tail/new", time=0, status="stopped"),
 )
 
@@ -30,6 +30,7 @@ def test_the_page_says_how_each_does(enter: Enter) -> None:
         "answered 401: &lt;b&gt;no&lt;/b&gt;",
         "syslog/fw",
         "working",
+        "&lt;7&gt; behind",
         "never started",
     ):
         assert shown in page
@@ -42,4 +43,5 @@ def test_the_api_gives_the_same(enter: Enter) -> None:
         ("syslog/fw", "working", NOW),
         ("tail/new", "stopped", 0),
     ]
+    assert [one["note"] for one in body["collected"]] == ["", "<7> behind", ""]
     assert body["collected"][0]["problem"] == COLLECTED[0].problem

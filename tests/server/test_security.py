@@ -301,6 +301,7 @@ def test_downloads_are_text_that_no_browser_renders(accounts: Accounts, enter: E
         f"/cases/{CASE}",
         "/ledger",
         "/sources",
+        "/coverage",
         f"/cases/{CASE}/replay",
         "/evidence/e-1",
         "/evidence/e-1/raw",

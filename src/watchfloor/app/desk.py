@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from watchfloor.app.coverage import coverage_of
 from watchfloor.app.dead_letters import DeadLetters
 from watchfloor.app.decisions import replay
 from watchfloor.app.intake import Intake
@@ -29,10 +32,12 @@ from watchfloor.core.plan import Approval, Outcome, Plan
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
 from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
+from watchfloor.improve.coverage import Coverage
 from watchfloor.store.case_lines import Ask, CaseLines, CasePage, Overview
 from watchfloor.store.documents import Document
 
 MAX_COMMENT = 10_000
+COVERAGE_SECONDS = 300.0
 
 
 class Desk:
@@ -42,6 +47,8 @@ class Desk:
         self._parts, self._pipeline, self._intake, self._supervisor = parts, pipeline, intake, supervisor
         self._lines = CaseLines(parts.documents.database)
         self._dead_letters = DeadLetters(parts, pipeline.keeper)
+        self._covering = threading.Lock()
+        self._covered: tuple[float, Coverage | None] = (0.0, None)
         self.tenant = parts.tenant
         self.updates = parts.updates
 
@@ -142,6 +149,15 @@ class Desk:
         waiting = self._intake.waiting
         collected, troubles = self._supervisor.look()
         return IntakeView(*(waiting or (0, 0)), (*self._intake.troubles, *troubles), tuple(collected))
+
+    def coverage(self) -> Coverage:
+        """What can be seen, no older than a few minutes: it takes a look at all events."""
+        with self._covering:
+            at, coverage = self._covered
+            if coverage is None or time.monotonic() > at + COVERAGE_SECONDS:
+                coverage = coverage_of(self._parts)
+                self._covered = (time.monotonic(), coverage)
+            return coverage
 
     def replay(self, case_uid: str) -> tuple[Verdict, Verdict]:
         """The stored verdict and the one decided again from its recorded inputs: their bytes must be equal."""

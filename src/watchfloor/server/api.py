@@ -114,12 +114,14 @@ class SpoolOut(BaseModel):
 
 
 class HealthOut(BaseModel):
-    """A source that the server itself listens to or asks, since when (ms) it has been so, and why it fails."""
+    """A source that the server itself listens to or asks, since when (ms) it has been so, why it fails, and
+    what else is worth knowing, such as how much waits."""
 
     source: str
     status: str
     since: int
     problem: str
+    note: str
 
 
 class SourcesOut(BaseModel):
@@ -273,7 +275,8 @@ def sources(found: Served) -> SourcesOut:
     view = found.desk.intake_view()
     rows = [SourceOut(**row._asdict() | {"live": row.live and row.live._asdict()}) for row in found.desk.sources()]
     collected = [
-        HealthOut(source=one.uid, status=one.status, since=one.time, problem=one.problem) for one in view.collected
+        HealthOut(source=one.uid, status=one.status, since=one.time, problem=one.problem, note=one.note)
+        for one in view.collected
     ]
     spool = SpoolOut(parcels=view.parcels, size=view.size)
     return SourcesOut(spool=spool, troubles=list(view.troubles), collected=collected, sources=rows)

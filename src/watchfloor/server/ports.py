@@ -19,6 +19,7 @@ from watchfloor.core.plan import Approval, Outcome
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
 from watchfloor.core.verdict import Hypothesis, Verdict
+from watchfloor.improve.coverage import Coverage
 from watchfloor.store.case_lines import Ask, CasePage, Overview
 
 
@@ -75,6 +76,8 @@ class Desk(Protocol):
     def sources(self) -> list[SourceRow]: ...
 
     def intake_view(self) -> IntakeView: ...
+
+    def coverage(self) -> Coverage: ...
 
     def upload(self, uploads: Sequence[Upload], user: str) -> Noun:
         """Records in; the report as a noun. Their cases are decided by `triage`."""

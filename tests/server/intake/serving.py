@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from watchfloor.app.watchfloor import Watchfloor
+from watchfloor.core.event import Event
 from watchfloor.core.intake import LiveState, SourceKind, Tally
 
 
@@ -86,3 +89,11 @@ def wait_for(true: Callable[[], Any], check: Callable[[], None] = lambda: None, 
         check()
         time.sleep(0.1)
     raise AssertionError("it never came true")
+
+
+def kept(product: Watchfloor) -> list[Event]:
+    """Every event of the lake."""
+    lake, tenant = product.parts.lake, product.parts.tenant
+    files = [str(lake.folder / tenant / segment.file) for segment in lake.segments(tenant)]
+    uids = duckdb.execute("select uid from read_parquet(?)", [files]).fetchall() if files else []
+    return list(lake.events(tenant, [uid for (uid,) in uids]).values())

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.server.intake.serving import Served, wait_for
+from tests.server.intake.serving import Served, kept, wait_for
 from watchfloor.app.watchfloor import Watchfloor
 
 RECORDS = int(os.environ.get("WATCHFLOOR_CHAOS_RECORDS", "20000"))
@@ -86,8 +86,7 @@ def test_killed_at_random_moments_none_is_lost_and_none_is_there_twice(tmp_path:
         lake, tenant = product.parts.lake, product.parts.tenant
         (row,) = lake.sources(tenant)
         assert row.events == RECORDS
-        kept = [event.original["n"] for event in lake.events(tenant, lake._index(tenant)).values()]
-        assert sorted(kept) == list(range(RECORDS))
+        assert sorted(event.original["n"] for event in kept(product)) == list(range(RECORDS))
         logged = sum(
             json.loads(e.body)["bulk/door"]["received"]
             for e in product.desk.ledger_entries(limit=10_000)

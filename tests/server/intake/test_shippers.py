@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.intake.serving import Served, wait_for
+from tests.server.intake.serving import Served, kept, wait_for
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.intake import Tally
 
@@ -40,9 +40,7 @@ def needs(module: str) -> None:
 def events(served: Served, source: str) -> list[dict[str, Any]]:
     """The original fields of what came from a source."""
     with Watchfloor.open(served.home) as product:
-        lake, tenant = product.parts.lake, product.parts.tenant
-        found = lake.events(tenant, lake._index(tenant))
-        return [event.original for event in found.values() if event.source == source]
+        return [event.original for event in kept(product) if event.source == source]
 
 
 def test_the_elasticsearch_client_and_its_bulk_helper(served: Served) -> None:

@@ -22,7 +22,7 @@ import yaml
 from typer.testing import CliRunner
 
 from tests.ingest.sources.test_syslog import authority
-from tests.server.intake.serving import Served, wait_for
+from tests.server.intake.serving import Served, kept, wait_for
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.cli import app
 
@@ -74,10 +74,7 @@ def test_logger_sends_over_udp_and_tcp_and_a_source_that_fails_says_why(tmp_path
     shown = CliRunner().invoke(app, ["source", "list", "--home", str(product.home)])
     assert "20 received = 20 events + 0 dead letters" in shown.stdout
     with Watchfloor.open(product.home) as opened:
-        events = list(
-            opened.parts.lake.events(opened.parts.tenant, opened.parts.lake._index(opened.parts.tenant)).values()
-        )
-        assert {event.ocsf["src_endpoint"]["ip"] for event in events} == {f"203.0.113.{n}" for n in range(20)}
+        assert {event.ocsf["src_endpoint"]["ip"] for event in kept(opened)} == {f"203.0.113.{n}" for n in range(20)}
 
 
 def tls(folder: Path) -> tuple[dict[str, str], str, str]:
@@ -174,9 +171,7 @@ def test_killed_while_files_grow_and_rotate_no_line_is_lost_and_none_is_there_tw
         assert product.stop() == 0
     assert (tally.events, tally.dead_letters) == (LINES, 0)
     with Watchfloor.open(product.home) as opened:
-        lake, tenant = opened.parts.lake, opened.parts.tenant
-        kept = [event.original["n"] for event in lake.events(tenant, lake._index(tenant)).values()]
-    assert sorted(kept) == list(range(LINES))
+        assert sorted(event.original["n"] for event in kept(opened)) == list(range(LINES))
 
 
 class Doors(BaseHTTPRequestHandler):
@@ -277,7 +272,5 @@ def test_a_product_of_ones_own_is_polled_through_limits_and_a_kill_and_each_reco
             assert health(product)["poll/d"][0] == "working"
             assert product.stop() == 0
     with Watchfloor.open(product.home) as opened:
-        lake, tenant = opened.parts.lake, opened.parts.tenant
-        kept = [event.original["door"] for event in lake.events(tenant, lake._index(tenant)).values()]
-    assert sorted(kept) == [f"d{n}" for n in range(6)]
+        assert sorted(event.original["door"] for event in kept(opened)) == [f"d{n}" for n in range(6)]
     assert b"s3cret" not in b"".join(f.read_bytes() for f in product.home.rglob("*") if f.is_file())

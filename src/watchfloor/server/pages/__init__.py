@@ -1,6 +1,6 @@
 """The console's pages, one module a page."""
 
-from watchfloor.server.pages import accounts, case, evidence, floor, ledger, login, queue, sources, upload
+from watchfloor.server.pages import accounts, case, coverage, evidence, floor, ledger, login, queue, sources, upload
 
 ROUTERS = (
     login.router,
@@ -11,5 +11,6 @@ ROUTERS = (
     sources.router,
     upload.router,
     floor.router,
+    coverage.router,
     accounts.router,
 )
