@@ -23,6 +23,7 @@ from watchfloor.store.spool import Parcel, Spool, SpoolFullError
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0
 _FULL_SECONDS = 0.5
+_NOTE_SECONDS = 10.0
 _log = structlog.get_logger(__name__)
 
 
@@ -115,7 +116,9 @@ class _Hand:
     def __init__(self, parts: Parts, spool: Spool, source: str) -> None:
         self._parts, self._spool, self._source = parts, spool, source
         self._status = ""
-        self._problem = ""
+        self._problem = self._note = ""
+        self._since = 0
+        self._said_at = 0.0
         self.reached = False
         self.hindrance = ""
 
@@ -144,26 +147,30 @@ class _Hand:
         kept = Checkpoint(tenant=self._parts.tenant, uid=self._source, time=self._parts.clock(), data=dict(checkpoint))
         await asyncio.to_thread(self._parts.documents.put, self._parts.tenant, kept)
 
-    async def working(self) -> None:
+    async def working(self, note: str = "") -> None:
         self.reached, self.hindrance = True, ""
-        await self.say("working")
+        await self.say("working", note=note)
 
     async def hindered(self, problem: str) -> None:
         self.reached, self.hindrance = True, problem
         await self.say("failing", problem)
 
-    async def say(self, status: str, problem: str = "") -> None:
-        """Tell how the source does; written down when that has changed."""
+    async def say(self, status: str, problem: str = "", note: str = "") -> None:
+        """Tell how the source does; written down when that has changed, and a note alone not more often than needed."""
         if (status, problem) == (self._status, self._problem):
-            return
-        self._status, self._problem = status, problem
+            if note == self._note or time.monotonic() < self._said_at + _NOTE_SECONDS:
+                return
+        else:
+            self._since = self._parts.clock()
+        self._status, self._problem, self._note, self._said_at = status, problem, note, time.monotonic()
         health = SourceHealth.from_dict(
             {
                 "tenant": self._parts.tenant,
                 "uid": self._source,
-                "time": self._parts.clock(),
+                "time": self._since,
                 "status": status,
                 "problem": problem,
+                "note": note,
             }
         )
         try:

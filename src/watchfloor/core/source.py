@@ -18,6 +18,8 @@ class SourceHealth(Noun):
     status: Literal["starting", "working", "failing", "stopped"]
     problem: str = ""
     """Why it fails; it is tried again."""
+    note: str = ""
+    """What else is worth knowing, such as how much waits."""
 
 
 class Checkpoint(Noun):

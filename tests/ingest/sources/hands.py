@@ -16,6 +16,7 @@ class HandInMemory:
         self.parcels: list[tuple[bytes, str]] = []
         self.kept = kept or {}
         self.reached = asyncio.Event()
+        self.note = ""
         self.problem = ""
         self.order: list[str] = []
 
@@ -31,7 +32,8 @@ class HandInMemory:
         self.kept = dict(checkpoint)
         self.order.append("keep")
 
-    async def working(self) -> None:
+    async def working(self, note: str = "") -> None:
+        self.note = note
         self.problem = ""
         self.reached.set()
 

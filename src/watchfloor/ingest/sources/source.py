@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import StringConstraints
+from pydantic import ConfigDict, StringConstraints
 
 from watchfloor.core.errors import RefusedError, WatchfloorError
 from watchfloor.core.intake import SourceName
@@ -35,22 +35,31 @@ class Hand(Protocol):
     async def keep(self, checkpoint: Mapping[str, Any]) -> None:
         """Keep how far the source has read. Only after `put` returned for all that it covers."""
 
-    async def working(self) -> None:
-        """The source has reached what it reads from: what hindered it is over."""
+    async def working(self, note: str = "") -> None:
+        """The source has reached what it reads from: what hindered it is over. `note` says what is worth knowing
+        meanwhile, such as how much waits; it may come as often as it likes."""
 
     async def hindered(self, problem: str) -> None:
         """Some of what is there cannot be read and will be tried again, while the rest is; until `working` is said."""
 
 
 class Source(Noun):
-    """One source of `sources.yaml`."""
+    """One source of `sources.yaml`. What stands under a field says what it is: the command line shows it."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    AFRESH: ClassVar[Mapping[str, Any]] = {}
+    """The checkpoint that has it read everything again that is still there."""
 
     name: SourceName
+    """Its name: lower-case letters, digits and . _ -"""
+    kind: str
+    """How it is collected."""
 
     @property
     def source(self) -> str:
         """As records name it."""
-        return f"{self.kind}/{self.name}"  # type: ignore[attr-defined]  # each kind has its own literal
+        return f"{self.kind}/{self.name}"
 
     def check(self) -> None:
         """Whether it can be started as it is written: files, secrets. Raises WatchfloorError."""
