@@ -41,6 +41,8 @@ class _Weighed(NamedTuple):
     before: Verdict | None
     changed: bool
     """Whether the inputs differ from those of `before`, escalated cases near by aside."""
+    waking: bool
+    """Whether a person who was through with the case has to look again."""
     near_before: tuple[str, ...]
 
 
@@ -139,9 +141,10 @@ class Decider:
             record, old = DecisionRecord.of(one, self._keep), known.get(one.case.uid)
             verdict = before.get(one.case.uid)
             if verdict is None or old is None or not old.rests_on_the_same(record):
-                found.append(_Weighed(one, decide(one), record, verdict, True, old.escalated_near if old else ()))
+                near, waking = (old.escalated_near, not _only_closed(one, old, record)) if old else ((), True)
+                found.append(_Weighed(one, decide(one), record, verdict, True, waking, near))
             else:
-                found.append(_Weighed(one, verdict, record, verdict, False, old.escalated_near))
+                found.append(_Weighed(one, verdict, record, verdict, False, True, old.escalated_near))
         return found
 
     def _closing(self, waiting: Sequence[_Weighed], escalated: Neighbours) -> Iterable[_Weighed]:
@@ -172,7 +175,7 @@ class Decider:
             for one, plan in planned:
                 verdict, before = one.verdict, one.before
                 case = _as_people_left_it(one.inputs.case, stored.get(one.inputs.case.uid))
-                case = case.model_copy(update={"status": _status(case, verdict, before)})
+                case = case.model_copy(update={"status": _status(case, verdict, before, one.waking)})
                 nouns += [case, verdict, one.record.model_copy(update={"uid": verdict.uid}), *([plan] if plan else [])]
                 entries += _entries(case, verdict, plan, before, parts.clock())
             parts.documents.put(parts.tenant, *nouns)
@@ -207,10 +210,21 @@ def _as_people_left_it(case: Case, stored: Case | None) -> Case:
     return case.model_copy(update={"status": stored.status, "assignee": stored.assignee}) if stored else case
 
 
-def _status(case: Case, verdict: Verdict, before: Verdict | None) -> CaseStatus:
+def _only_closed(one: Inputs, old: DecisionRecord, new: DecisionRecord) -> bool:
+    """Whether all that is new is that its product's people closed an alert, too."""
+    states = [f for f in one.findings if old.alerts.get(f.uid) != new.alerts.get(f.uid)]
+    told = {f.standing_event for f in states if f.standing != "open"}
+    more = [e.lookup.query.get("event") for e in one.evidence if e.uid not in old.evidence]
+    same = old.case.findings == new.case.findings and old.evidence.keys() <= new.evidence.keys()
+    return same and len(told) == len(states) > 0 and told.issuperset(more)
+
+
+def _status(case: Case, verdict: Verdict, before: Verdict | None, waking: bool) -> CaseStatus:
     """A person's resolution stays until the facts that a verdict rested on change; then a person looks again."""
     if verdict.disposition == "close":
         return "closed" if case.status in ("new", "closed") else case.status
+    if not waking and case.status in ("closed", "resolved"):
+        return case.status
     return "new" if before is None or case.status in ("closed", "resolved") else case.status
 
 

@@ -29,6 +29,8 @@ class DecisionRecord(Noun):
     time: int
     case: Case
     findings: tuple[str, ...]
+    alerts: dict[str, Digest] = {}
+    """Findings on vendors' alerts may change: as they were, by their uid."""
     asked: tuple[Asked, ...]
     evidence: dict[str, int]
     """Uid -> when this decision had it collected (ms): the same answer may be collected again later."""
@@ -49,6 +51,7 @@ class DecisionRecord(Noun):
             time=inputs.as_of,
             case=inputs.case,
             findings=tuple(f.uid for f in inputs.findings),
+            alerts={f.uid: keep(f) for f in inputs.findings if f.alert},
             asked=inputs.asked,
             evidence={e.uid: e.collected_at for e in inputs.evidence},
             catalogue=inputs.catalogue,
@@ -82,7 +85,7 @@ def replay(parts: Parts, case_uid: str) -> tuple[Verdict, Verdict]:
     inputs = Inputs(
         tenant=tenant,
         case=record.case,
-        findings=tuple(documents.get_many(tenant, Finding, record.findings)),
+        findings=tuple(_findings(parts, record)),
         catalogue=record.catalogue,
         questions=tuple(Question.from_json(read(tenant, digest)) for digest in record.questions),
         asked=record.asked,
@@ -94,6 +97,13 @@ def replay(parts: Parts, case_uid: str) -> tuple[Verdict, Verdict]:
         as_of=record.time,
     )
     return stored, decide(inputs)
+
+
+def _findings(parts: Parts, record: DecisionRecord) -> Iterator[Finding]:
+    fixed = [uid for uid in record.findings if uid not in record.alerts]
+    yield from parts.documents.get_many(parts.tenant, Finding, fixed)
+    for digest in record.alerts.values():
+        yield Finding.from_json(parts.evidence.get_bytes(parts.tenant, digest))
 
 
 def _evidence(parts: Parts, record: DecisionRecord) -> Iterator[Evidence]:

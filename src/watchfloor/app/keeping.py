@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from watchfloor.app.parts import Parts
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import Event
-from watchfloor.core.finding import Finding
+from watchfloor.core.finding import Finding, joined
 from watchfloor.core.noun import short_id
 from watchfloor.core.record import DeadLetter
 from watchfloor.ingest import Unreadable
@@ -57,6 +57,7 @@ class Keeper:
             except Exception:  # one of them is at fault: find out which
                 events, new, findings, broken = self._each(events)
                 letters += broken
+            findings = self._joined(findings)
             kept = Kept(events, new, letters, findings)
             with parts.together():  # what `beside` reads is still so when it is written
                 parts.documents.put(parts.tenant, *letters, *findings, *beside(kept))
@@ -68,6 +69,20 @@ class Keeper:
         new = parts.lake.write(parts.tenant, events)
         parts.intel.refresh()
         return new, [finding for event in events for finding in parts.detector.findings(event)]
+
+    def _joined(self, findings: Sequence[Finding]) -> list[Finding]:
+        """One finding an alert, with what is known of it already. What was dismissed before we heard of it is none."""
+        alerts: dict[str, Finding] = {}
+        changing = [finding.uid for finding in findings if finding.alert]
+        if changing:
+            documents, tenant = self._parts.documents, self._parts.tenant
+            known = sorted(documents.known(tenant, Finding, changing))
+            alerts = {finding.uid: finding for finding in documents.get_many(tenant, Finding, known)}
+        found: dict[str, Finding] = {}
+        for finding in findings:
+            before = alerts.get(finding.uid)
+            alerts[finding.uid] = found[finding.uid] = finding if before is None else joined(before, finding)
+        return [finding for finding in found.values() if not finding.quiet]
 
     def _each(self, events: Sequence[Event]) -> tuple[list[Event], int, list[Finding], list[DeadLetter]]:
         kept: list[Event] = []

@@ -121,7 +121,7 @@ def detect(
 
     detector = Detector.load(rules, shipped=shipped, intel=load_intel(intel) if intel else None)
     reading = Reading(paths, tenant, Normalizer.shipped(*mappings))
-    matches = (finding_line(finding) for event in reading for finding in detector.findings(event))
+    matches = (finding_line(one) for event in reading for one in detector.findings(event) if not one.quiet)
     found = lines(matches) if format == "jsonl" else _put_matches(matches)
     _problems(detector)
     reading.say_balance()

@@ -44,8 +44,13 @@ class Detection(Noun):
         return f"{self.family} @ {self.source}"
 
 
+Standing = Literal["open", "resolved", "dismissed"]
+"""What a product's own people or machinery made of its alert. `dismissed`: no attack, they say."""
+_STANDINGS: tuple[Standing, ...] = ("open", "resolved", "dismissed")
+
+
 class Finding(Noun):
-    """One match of one detection on one event."""
+    """One match of one detection on one event; or a vendor's alert, which may be told again when it changes."""
 
     tenant: Tenant
     uid: str
@@ -62,3 +67,42 @@ class Finding(Noun):
     involved: tuple[Involvement, ...] = ()
     thread: tuple[str, ...] = ()
     """Ids that tie findings together beyond shared entities: process GUIDs, sessions, message ids, flow ids."""
+    alert: str = ""
+    """`product/id` of an alert whose product tells of its changes: all events that do are one finding (`joined`)."""
+    changed: int = 0
+    """When the alert became as `event_uid` has it (ms)."""
+    stood: Standing = "open"
+    """How it stood then: of an alert that is closed by now, the last time that it was open tells more."""
+    standing: Standing = "open"
+    """How it stands since `standing_since` (ms), as the event `standing_event` says."""
+    standing_since: int = 0
+    standing_event: str = ""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody has to look at it: all that is known of it is that its product's people dismissed it."""
+        return self.stood == "dismissed"
+
+
+def joined(one: Finding, other: Finding) -> Finding:
+    """One alert of two of its states, in whichever order they came: what it was when it was open last.
+
+    It keeps its first time and its worst severity: what a product says later may raise it and never lower it.
+    """
+    shown = max(one, other, key=lambda f: (-_STANDINGS.index(f.stood), f.changed, f.event_uid))
+    stands = max(one, other, key=lambda f: (f.standing_since, _STANDINGS.index(f.standing), f.standing_event))
+    both = {}
+    for name in ("techniques", "tactics", "thread"):
+        both[name] = tuple(sorted({*getattr(one, name), *getattr(other, name)}))
+    involved = {(i.entity.key, i.role): i for i in (*one.involved, *other.involved)}
+    return shown.model_copy(
+        update={
+            **both,
+            "involved": tuple(involved[key] for key in sorted(involved)),
+            "time": min(one.time, other.time),
+            "severity": max(one.severity, other.severity),
+            "standing": stands.standing,
+            "standing_since": stands.standing_since,
+            "standing_event": stands.standing_event,
+        }
+    )

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from watchfloor.core.event import Layer
 from watchfloor.core.evidence import Lookup
+from watchfloor.core.finding import Standing
 from watchfloor.core.noun import Noun
 from watchfloor.core.verdict import Hypothesis
 
@@ -24,6 +25,7 @@ class Selector(Noun):
 
     layers: tuple[Layer, ...] = ()
     kinds: tuple[Literal["rule", "vendor", "indicator"], ...] = ()
+    standings: tuple[Standing, ...] = ()
     tactics: tuple[str, ...] = ()
     detections: tuple[str, ...] = ()
     """Globs, tried on the detection's uid, family and title in any letter case."""

@@ -10,7 +10,7 @@ from watchfloor.core.entity import Involvement
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import Event
 from watchfloor.core.facets import facets
-from watchfloor.core.finding import Detection, Finding, Severity
+from watchfloor.core.finding import Detection, Finding, Severity, Standing
 from watchfloor.core.noun import short_id
 from watchfloor.detect.sigma.fields import find
 from watchfloor.detect.sigma.rules import Rule
@@ -27,6 +27,9 @@ class Raised(NamedTuple):
     title: str
     techniques: tuple[str, ...] = ()
     tactics: tuple[str, ...] = ()
+    alert: str = ""
+    standing: Standing = "open"
+    changed: int = 0
 
 
 def source_of(event: Event) -> str:
@@ -51,10 +54,13 @@ def of_rule(rule: Rule, event: Event) -> Raised:
 
 
 def finding(event: Event, raised: Raised, entities: tuple[Involvement, ...], thread: tuple[str, ...]) -> Finding:
-    """The finding of one detection on one event; its uid is a function of both."""
+    """The finding of one detection on one event; its uid is a function of both, or of the alert that it is a state of."""
+    uid = short_id("f", event.tenant, raised.detection.uid, event.uid)
+    if raised.alert:
+        uid = short_id("f", event.tenant, raised.alert, digits=32)
     return Finding(
         tenant=event.tenant,
-        uid=short_id("f", event.tenant, raised.detection.uid, event.uid),
+        uid=uid,
         time=event.time,
         detection=raised.detection,
         severity=raised.severity,
@@ -67,6 +73,12 @@ def finding(event: Event, raised: Raised, entities: tuple[Involvement, ...], thr
         tactics=raised.tactics,
         involved=entities,
         thread=thread,
+        alert=raised.alert,
+        changed=raised.changed if raised.alert else 0,
+        stood=raised.standing,
+        standing=raised.standing,
+        standing_since=raised.changed,
+        standing_event=event.uid if raised.changed else "",
     )
 
 

@@ -1,4 +1,7 @@
-"""Vendors' alerts: an OCSF Detection Finding is a finding as it is, with the vendor's title, severity and technique."""
+"""Vendors' alerts: an OCSF Detection Finding is a finding as it is, with the vendor's title, severity and technique.
+
+Alerts of which a product tells again when they change have their id in `unmapped.alert`: all events with it are one.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from watchfloor.core.event import Event, get_path
-from watchfloor.core.finding import Detection, Severity
+from watchfloor.core.finding import Detection, Severity, Standing
 from watchfloor.core.noun import short_id
 from watchfloor.detect.findings import Raised, source_of
 from watchfloor.detect.sigma.fields import find
 from watchfloor.detect.sigma.values import flat, text_of
 
 DETECTION_FINDING = 2004
+# OCSF's status_id and verdict_id of findings. A resolved alert was dealt with and may well have been an attack; that
+# there was none say those who suppressed or archived it, or whose verdict it is.
+_RESOLVED = 4
+_DISMISSED = frozenset({3, 5})
+_HARMLESS = frozenset({1, 3, 5, 6, 10})  # false positive, disregard, benign, test, duplicate
 
 # Where a vendor puts what OCSF has one place for: first the normalised place, then the vendor's own.
 _SIGNATURE = (
@@ -75,7 +83,17 @@ def vendor_detection(event: Event) -> Raised | None:
         title,
         tuple(dict.fromkeys(t for t in techniques if _TECHNIQUE.fullmatch(t))),
         tuple(dict.fromkeys(slug(t) for t in _texts(event, _TACTICS))),
+        alert=f"{product}/{alert}" if (alert := text_of(get_path(event.ocsf, "unmapped.alert"))) else "",
+        standing=_standing(event),
+        changed=changed if type(changed := get_path(event.ocsf, "finding_info.modified_time")) is int else event.time,
     )
+
+
+def _standing(event: Event) -> Standing:
+    status, verdict = event.ocsf.get("status_id"), event.ocsf.get("verdict_id")
+    if status in _DISMISSED or (status == _RESOLVED and verdict in _HARMLESS):
+        return "dismissed"
+    return "resolved" if status == _RESOLVED else "open"
 
 
 def slug(text: str) -> str:

@@ -211,6 +211,8 @@ def _selected(form: Form, row: _Row) -> bool:
         return False
     if asks.kinds and finding.detection.kind not in asks.kinds:
         return False
+    if asks.standings and finding.standing not in asks.standings:
+        return False
     if form.tactics and not form.tactics & row.tactics:
         return False
     detection = finding.detection
