@@ -29,7 +29,7 @@ KEYS = frozenset(
     ["name", "is", "when", "class", "activity", "severity", "status", "layer", "logsource", "fields", "observables"]
 )
 # Profiles by the attributes that they bring.
-_PROFILES = {"actor": "host", "device": "host", "cloud": "cloud", "api": "cloud"}
+_PROFILES = {"actor": "host", "device": "host", "cloud": "cloud", "api": "cloud", "verdict_id": "incident"}
 _FINDING_STATUS = {0: "Unknown", 1: "New", 2: "In Progress", 3: "Suppressed", 4: "Resolved", 5: "Archived"}
 _SEVERITIES = {caption: number for number, caption in SEVERITIES.items()}
 
