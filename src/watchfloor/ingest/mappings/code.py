@@ -17,13 +17,12 @@ from watchfloor.ingest.mappings.values import ABSENT, SHORT, getter, present, st
 _INDENT = "    "
 _RUNTIME = {
     "ABSENT": ABSENT,
-    "ADDRESSES": runtime.ADDRESSES,
     "BOTH": (list, dict),
     "NOTHING": runtime.NOTHING,
+    "as_text": runtime.as_text,
     "collected": runtime.collected,
     "inner": runtime.inner,
     "key": runtime.key,
-    "mapped": runtime.mapped,
     "numbered": runtime.numbered,
     "observe": runtime.observe,
     "present": present,
@@ -32,6 +31,7 @@ _RUNTIME = {
     "text": text,
     "walked": walked,
     **{f"to_{name}": convert for name, convert in CONVERTERS.items()},
+    **{f"known_{name}": known for name, known in runtime.KNOWN.items()},
 }
 
 
@@ -196,4 +196,4 @@ class Function:
         self.line(f"    if type({v}) is str:")
         self.line(f"        if len({v}) <= {SHORT} and {v} in ABSENT: {v} = None")
         self.line(f"        elif not {v}.isascii(): {v} = text({v})")
-        self.line(f"    else: {v} = text(present({v}))")
+        self.line(f"    else: {v} = as_text({v})")

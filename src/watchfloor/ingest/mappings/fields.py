@@ -22,7 +22,7 @@ from watchfloor.ingest.mappings.code import Function
 from watchfloor.ingest.mappings.convert import CONVERTERS, TEXTS, text
 from watchfloor.ingest.mappings.patterns import Pattern
 from watchfloor.ingest.mappings.problems import Place, Problems
-from watchfloor.ingest.mappings.values import ABSENT, SHORT
+from watchfloor.ingest.mappings.values import ABSENT
 
 KEYS = frozenset({"from", "text", "as", "map", "default", "when", "each", "fields", "items", "value", "match"})
 _PLACE = re.compile(r"\{([^{}]+)\}")
@@ -38,6 +38,14 @@ class Value(NamedTuple):
 NO_VALUE = Value("None")
 # Of so many paths whose values may well be none that a converter reads, each is tried in line.
 _FEW = 3
+_REMEMBERED = 256  # texts that a table does not hold as they are, of each table
+# What a converter leaves as it is.
+_AS_THEY_ARE = {
+    "int": "type({0}) is int and -(2**63) <= {0} < 2**63",
+    "port": "type({0}) is int and 0 <= {0} <= 65535",
+    "pid": "type({0}) is int and 0 <= {0} < 2**32",
+    "bool": "type({0}) is bool",
+}
 Option = tuple[str, ...] | Callable[[], Value]
 """One of several alternatives: paths, or what writes another one."""
 
@@ -225,11 +233,13 @@ class Fields:
         if name == "raw" or (name == "text" and value.is_text):
             return value
         if name == "ip":
-            found = self.code.let(f"ADDRESSES[{v}] if type({v}) is str else None")
-        elif name == "int":
-            found = self.code.let(
-                f"{v} if {v} is None or type({v}) is int and -(2**63) <= {v} < 2**63 else to_int({v})"
-            )
+            found = self.code.let(f"known_ip[{v}] if type({v}) is str else None")
+        elif name in runtime.KNOWN and value.is_text:
+            found = self.code.let(f"None if {v} is None else known_{name}[{v}]")
+        elif name in runtime.KNOWN:
+            found = self.code.let(f"known_{name}[{v}] if type({v}) is str else None if {v} is None else to_{name}({v})")
+        elif name in _AS_THEY_ARE and not value.is_text:
+            found = self.code.let(f"{v} if {v} is None or {_AS_THEY_ARE[name].format(v)} else to_{name}({v})")
         else:
             found = self.code.let(f"None if {v} is None else to_{name}({v})")
         return Value(found, name in TEXTS)
@@ -249,11 +259,13 @@ class Fields:
             return NO_VALUE
         code, v = self.code, self.code.named(value.source)
         exact, folded = _tables(table)
-        names = (code.module.bind(exact, "MAP"), code.module.bind(folded, "MAP"))
-        fallback = code.module.literal(default)
-        found = code.let(f"{names[0]}.get({v}) if type({v}) is str else None")
-        slow = f"{fallback} if {v} is None else mapped({v}, {names[0]}, {names[1]}, {fallback})"
-        code.line(f"if {found} is None: {found} = {slow}")
+        known = runtime.Known(lambda one: runtime.mapped(one, exact, folded, default), len(exact) + _REMEMBERED)
+        other = f"{code.module.literal(default)} if {v} is None else "
+        by_value = code.module.bind(known, "MAP")
+        if value.is_text:
+            found = code.let(f"{other}{by_value}[{v}]")
+        else:
+            found = code.let(f"{by_value}[{v}] if type({v}) is str else {other}{by_value}.convert({v})")
         texts = [default, *exact.values()]
         return Value(found, all(t is None or isinstance(t, str) for t in texts))
 
@@ -293,6 +305,8 @@ class Fields:
         whole = " + ".join(variables[p] if i % 2 else code.module.literal(p) for i, p in enumerate(pieces) if p)
         if not variables:
             return Value(whole or "''", True)
+        if whole in variables.values():
+            return Value(whole, True)
         absent = " or ".join(f"{v} is None" for v in variables.values())
         return Value(code.let(f"None if {absent} else {whole}"), True)
 
@@ -326,7 +340,7 @@ class Fields:
             v = code.module.fresh("t")
             if wanted is None:
                 return f"(({v} := {code.raw(path)}) is None or present({v}) is None)"
-            there = f"(type({v}) is str and len({v}) > {SHORT} or present({v}) is not None)"
+            there = f"({v} not in ABSENT if type({v}) is str else present({v}) is not None)"
             return f"(({v} := {code.raw(path)}) is not None and {there})"
         exact, others = _wanted(wanted)
         v = code.module.fresh("t")

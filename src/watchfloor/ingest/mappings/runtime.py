@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from watchfloor.core.ocsf import OTHER
-from watchfloor.ingest.mappings.convert import CONVERTERS, address, doubled_json, integer, text
+from watchfloor.ingest.mappings.convert import CONVERTERS, TEXTS, doubled_json, integer, text
 from watchfloor.ingest.mappings.values import ABSENT, Data, Getter, getter, present, step
 
 MOST_ITEMS = 1000
@@ -22,6 +22,13 @@ def inner(value: Any) -> Any:
     if isinstance(value, list) and value:
         value = value[0]
     return value.get if isinstance(value, dict) else NOTHING
+
+
+def as_text(value: Any) -> str | None:
+    """Text of a value that is no text, None where it says nothing."""
+    if value is True or value is False:
+        return "true" if value else "false"
+    return text(present(value))
 
 
 def key(value: Any) -> str | None:
@@ -122,4 +129,5 @@ class Known(dict[str, Any]):
         return made
 
 
-ADDRESSES = Known(address)
+KNOWN = {name: Known(CONVERTERS[name]) for name in sorted(TEXTS - {"text", "failed", "changed"})}
+"""By its name, a converter to text."""
