@@ -65,8 +65,8 @@ class Normalizer:
             shape, data = shape_of(record)
             mapping, dotted = self._selections[shape].taking(data)
             mapping = mapping or self.base
-            data = mapping.parsed(data)
-            seen = mapping.seen(data)
+            data = mapping.parsed(data) if mapping.parsers else data
+            seen = data if mapping.names is None else mapping.seen(data)
             return _event(record, data, mapping.name, mapping.kind_of(seen), seen, flat=dotted)
         except Exception as error:  # hostile data may break any step; the record is kept
             problem = f"{type(error).__name__}: {error}"[:500]

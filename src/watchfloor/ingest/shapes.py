@@ -100,8 +100,10 @@ def _from_xml(event: Data) -> Data:
         flat["EventID"] = number
     for name, element, attribute in _ATTRIBUTES:
         value = system.get(element)
-        if type(value) is dict and (value := _attributes(value).get(attribute)) is not None:
-            flat[name] = value
+        if type(value) is dict:
+            value = value.get("#attributes", value)
+            if type(value) is dict and (value := value.get(attribute)) is not None:
+                flat[name] = value
     for name in _SYSTEM:
         value = system.get(name)
         if type(value) is dict:

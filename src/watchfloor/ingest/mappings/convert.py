@@ -41,6 +41,8 @@ def text(value: Any) -> str | None:
 
 def integer(value: Any) -> int | None:
     """A whole number from an int, a float, decimal or `0x` text; 64 bits signed."""
+    if type(value) is str and len(value) < 19 and value.isdecimal():
+        return int(value)
     number: int | None = None
     if isinstance(value, bool):
         number = int(value)
@@ -116,15 +118,16 @@ def _second(text: str) -> int | None:
 
 def _utc(text: str) -> int | None:
     """Milliseconds of `2026-10-13T07:01:02Z` and `...02.345678Z`; None for what is better left to the whole parser."""
-    if len(text) == 20:
-        return _second(text[:19])
+    second = _second(text[:19]) if len(text) > 19 else None
+    if second is None or len(text) == 20:
+        return second
     fraction = text[20:-1]
     if text[19:20] != "." or not fraction.isdecimal() or not fraction.isascii():
         return None
+    if len(fraction) == 3:
+        return second + int(fraction)
     # Beyond microseconds nothing counts.
-    micros = int(fraction[:6].ljust(6, "0"))
-    second = _second(text[:19])
-    return None if second is None else second + (micros + 500) // 1000
+    return second + (int(fraction[:6].ljust(6, "0")) + 500) // 1000
 
 
 def _epoch_whole(value: int) -> int | None:
