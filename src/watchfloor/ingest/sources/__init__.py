@@ -8,6 +8,7 @@ from pathlib import Path
 from watchfloor import content
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.ingest.sources.kafka import Kafka
+from watchfloor.ingest.sources.nats import Nats
 from watchfloor.ingest.sources.poll import Poll
 from watchfloor.ingest.sources.s3 import S3
 from watchfloor.ingest.sources.source import Hand, Source, shown
@@ -17,7 +18,7 @@ from watchfloor.ingest.sources.tail import Tail
 __all__ = ["KINDS", "Hand", "Source", "read_sources", "shown"]
 
 FILE = "sources.yaml"
-KINDS: dict[str, type[Source]] = {"syslog": Syslog, "tail": Tail, "poll": Poll, "kafka": Kafka, "s3": S3}
+KINDS: dict[str, type[Source]] = {"syslog": Syslog, "tail": Tail, "poll": Poll, "kafka": Kafka, "nats": Nats, "s3": S3}
 
 
 def read_sources(home: Path) -> tuple[Source, ...]:
