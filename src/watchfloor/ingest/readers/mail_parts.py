@@ -24,19 +24,22 @@ from watchfloor.ingest.mappings.convert import address
 BODY_LIMIT = 64 * 1024
 HTML_LIMIT = 2 << 20
 MOST_PARTS, MOST_LINKS, MOST_ADDRESSES = 500, 300, 200
+# Each part costs a parser far more than its bytes, and parts within parts more than that: 7 MB can take 13 seconds.
+_MOST_DELIMITERS, _MOST_BOUNDARIES = 10_000, 300
+_BOUNDARY = re.compile(rb"boundary\s*\*?0?=", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s<>\"'\])}]{1,2000}", re.IGNORECASE)
 _ADDRESS = re.compile(r"[\[(]([0-9A-Fa-f:.]{3,45}|IPv6:[0-9A-Fa-f:.]{3,45})[\])]")
 _VERDICT = re.compile(r"\b(spf|dkim|dmarc|arc|compauth)\s*=\s*(\w+)", re.IGNORECASE)
-_BROKEN = (MessageError, LookupError, ValueError, TypeError, AttributeError, IndexError)
+BROKEN = (MessageError, LookupError, ValueError, TypeError, AttributeError, IndexError)
 
 
 def taken_apart(raw: bytes) -> dict[str, Any]:
     """The message's data; what cannot be taken apart is named under `problems`."""
     problems: list[str] = []
     try:
-        message: Message = BytesParser(policy=policy.compat32).parsebytes(raw)
-    except (RecursionError, *_BROKEN) as error:
-        problems.append(f"only the headers could be read: {type(error).__name__}")
+        message = parsed(raw)
+    except (RecursionError, *BROKEN) as error:
+        problems.append(f"only the headers could be read: {type(error).__name__}: {error}"[:200])
         message = BytesHeaderParser(policy=policy.compat32).parsebytes(raw[:BODY_LIMIT])
     data = _headers(message)
     data["size"] = len(raw)
@@ -44,6 +47,13 @@ def taken_apart(raw: bytes) -> dict[str, Any]:
     if problems:
         data["problems"] = problems
     return {k: v for k, v in data.items() if v not in (None, "", [], {})}
+
+
+def parsed(raw: bytes) -> Message:
+    """A message with its parts. Raises one of BROKEN, or RecursionError."""
+    if raw.count(b"\n--") > _MOST_DELIMITERS or len(_BOUNDARY.findall(raw)) > _MOST_BOUNDARIES:
+        raise ValueError("too many parts")
+    return BytesParser(policy=policy.compat32).parsebytes(raw)
 
 
 def _headers(message: Message) -> dict[str, Any]:
@@ -74,7 +84,7 @@ def _text(value: Any) -> str | None:
         return None
     try:
         found = str(make_header(decode_header(str(value))))
-    except (*_BROKEN, UnicodeError):
+    except (*BROKEN, UnicodeError):
         found = str(value)
     return " ".join(found.encode("utf-8", "replace").decode().split())[:4000]
 
@@ -83,7 +93,7 @@ def _addresses(message: Message, name: str) -> list[tuple[str, str]]:
     values = [_text(v) or "" for v in (message.get_all(name) or [])[:20]]
     try:
         pairs = getaddresses(values)[:MOST_ADDRESSES]
-    except (RecursionError, *_BROKEN):
+    except (RecursionError, *BROKEN):
         return []
     found = [(shown, mail) for shown, mail in pairs if "@" in mail]
     if not found and values:
@@ -101,9 +111,11 @@ def _date(message: Message) -> str | None:
     """The time of arrival (newest Received) before what the sender wrote into Date."""
     received = message.get("Received")
     for value in (str(received).rpartition(";")[2] if received else None, message.get("Date")):
+        if not value:
+            continue
         try:
-            return iso(to_ms(parsedate_to_datetime(str(value)))) if value else None
-        except (*_BROKEN, OverflowError, OSError):
+            return iso(to_ms(parsedate_to_datetime(str(value))))
+        except (*BROKEN, OverflowError, OSError):
             continue
     return None
 
@@ -182,17 +194,17 @@ def _content(message: Message, problems: list[str]) -> dict[str, Any]:
         if part.is_multipart():
             continue
         kind = part.get_content_type()
-        payload = _payload(part)
-        name = _text(_file_name(part))
+        content = payload(part)
+        name = _text(file_name(part))
         if name or part.get_content_disposition() == "attachment" or not kind.startswith("text/"):
-            attachments.append(_attachment(name, kind, payload))
+            attachments.append(_attachment(name, kind, content))
         elif kind == "text/html":
             has_html = True
-            page = _page(_decoded(part, payload)[:HTML_LIMIT], problems)
+            page = _page(decoded(part, content)[:HTML_LIMIT], problems)
             links.extend(page.links)
             plain.append(" ".join(" ".join(page.text).split()))
         else:
-            plain.append(_decoded(part, payload))
+            plain.append(decoded(part, content))
     body = "\n".join(plain)[:BODY_LIMIT]
     hrefs = [link["href"] for link in links if link["href"].lower().startswith(("http:", "https:"))]
     urls = list(dict.fromkeys([*hrefs, *_URL.findall(body)]))[:MOST_LINKS]
@@ -210,31 +222,31 @@ def _page(html: str, problems: list[str]) -> _Links:
     try:
         page.feed(html)
         page.close()
-    except (AssertionError, RecursionError, *_BROKEN) as error:
+    except (AssertionError, RecursionError, *BROKEN) as error:
         problems.append(f"the HTML could not be read to its end: {type(error).__name__}")
     return page
 
 
-def _payload(part: Message) -> bytes:
+def payload(part: Message) -> bytes:
     try:
         found = part.get_payload(decode=True)
-    except (*_BROKEN, UnicodeError):
+    except (*BROKEN, UnicodeError):
         found = None
     return found if isinstance(found, bytes) else b""
 
 
-def _decoded(part: Message, payload: bytes) -> str:
+def decoded(part: Message, payload: bytes) -> str:
     try:
         charset = part.get_content_charset() or "utf-8"
         return payload.decode(charset, "replace")
-    except (*_BROKEN, UnicodeError):
+    except (*BROKEN, UnicodeError):
         return payload.decode("utf-8", "replace")
 
 
-def _file_name(part: Message) -> str | None:
+def file_name(part: Message) -> str | None:
     try:
         return part.get_filename()
-    except (*_BROKEN, UnicodeError):
+    except (*BROKEN, UnicodeError):
         return None
 
 
