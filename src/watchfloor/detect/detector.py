@@ -12,6 +12,7 @@ from watchfloor.core.finding import Finding
 from watchfloor.core.intel import Intelligence
 from watchfloor.detect.findings import Threads, finding, of_rule
 from watchfloor.detect.indicators import indicator_findings
+from watchfloor.detect.reported import report_of_mail
 from watchfloor.detect.sigma.engine import Engine
 from watchfloor.detect.sigma.fields import FieldNames
 from watchfloor.detect.sigma.logsource import LogSources
@@ -65,8 +66,8 @@ class Detector:
         return self._engine.places
 
     def findings(self, event: Event) -> list[Finding]:
-        """All findings on one event: a vendor's own alert first, then rules, then indicators."""
-        alert = vendor_detection(event)
+        """All findings on one event: a vendor's own alert or a person's report first, then rules, then indicators."""
+        alert = vendor_detection(event) or report_of_mail(event)
         raised = [] if alert is None else [alert]
         raised += [of_rule(rule, event) for rule in self._engine.matches(event)]
         if self._intel is not None:

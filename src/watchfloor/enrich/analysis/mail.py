@@ -6,7 +6,7 @@ null, "from_aligned": bool | null}, "external": bool | null, "look_alike": {"dom
 "imitates": "Ingrid Solberg" | "", "links": {"count", "hosts": [first 10], "mismatched": [{"text", "target"}],
 "look_alike": [{"domain", "of", "how"}], "raw_address": [hosts], "punycode": [hosts]}, "attachments": [{"name",
 "kind", "double_extension"}], "words": {"urgency": [..], "finance": [..], "credentials": [..]}, "traits":
-[names], "traits_count": n}`. `from_aligned` (RFC 7489, 3.1): whether the domain that passed SPF or DKIM is the
+[names], "traits_count": n, "reported": {"by", "note", "how"} | null}`. `from_aligned` (RFC 7489, 3.1): whether the domain that passed SPF or DKIM is the
 one of the From header, by organisation.
 """
 
@@ -87,7 +87,16 @@ def traits(message: dict[str, Any], context: Context) -> dict[str, Any]:
         "words": words,
         "traits": names,
         "traits_count": len(names),
+        "reported": _reported(message),
     }
+
+
+def _reported(message: dict[str, Any]) -> dict[str, str] | None:
+    """Who reported the mail, and in which words."""
+    said = message.get("reported")
+    if not isinstance(said, dict):
+        return None
+    return {name: clipped(_clean(said, name), most) for name, most in (("by", 320), ("note", 500), ("how", 20))}
 
 
 def _message(event: Event) -> dict[str, Any]:

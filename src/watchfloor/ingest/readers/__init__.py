@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from watchfloor.core.record import Record
-from watchfloor.ingest.readers import archives, evtx, framed, hec, json, mail, otlp, refused, syslog, table
+from watchfloor.ingest.readers import archives, evtx, framed, hec, json, mail, otlp, refused, reported, syslog, table
 from watchfloor.ingest.readers.several import MARKS, several
 from watchfloor.ingest.readers.sniff import format_of, live_format
 from watchfloor.ingest.readers.source import Item, Source, Unreadable, headed
@@ -141,6 +141,7 @@ READERS: dict[str, Reader] = {
     "syslog": syslog.read,
     "mail": mail.read,
     "mbox": mail.read_mbox,
+    "reported": reported.read,
     "message": partial(framed.read_one, inner=read_source),
     "framed": partial(framed.read, inner=read_source),
     "refused": refused.read,
