@@ -70,7 +70,7 @@ EVENTS: dict[str, tuple[Layer, dict[str, Any], dict[str, Any]]] = {
             "class_uid": 4009,
             "email": {"from": "boss@acme-x.example", "to": ["alice@acme.example"], "subject": "now"},
         },
-        {},
+        {"from": "boss@acme-x.example", "subject": "now", "reported": {"by": "alice@acme.example", "note": "real?"}},
     ),
     "http": (
         "network",
@@ -130,7 +130,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
     ]
     lake.write(TENANT, events)
     today = [event for event in events if event.uid.endswith("-0")]
-    findings = [finding_of(event, event.uid) for event in today]
+    findings = [finding_of(event, "mail/reported" if event.layer == "email" else event.uid) for event in today]
     case = one_case(findings, CONTEXT)
     asked = SHIPPED.ask(case, findings, {event.uid: facets(event) for event in today}, CONTEXT)
     collectors = collectors_for(lake, lake.reader(TENANT), CONTEXT, INTEL, ())
