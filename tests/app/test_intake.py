@@ -135,12 +135,12 @@ def test_cut_off_between_two_segments_of_the_lake_counts_the_same(
 ) -> None:
     write, calls = product.parts.lake._write_segment, 0
 
-    def second_dies(*args: Any) -> None:
+    def second_dies(*args: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise KilledError
-        write(*args)
+        return write(*args)
 
     put(product, spool, parcel(trail(1), b'{"no": "product"}', trail(1)))
     with monkeypatch.context() as patch:
@@ -166,14 +166,14 @@ def test_a_lost_spool_file_loses_no_later_record(product: Watchfloor) -> None:
 def test_one_event_that_breaks_detection_stops_no_other(
     product: Watchfloor, spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    findings = product.parts.detector.findings
+    examine = product.parts.detector.examine
 
     def breaks(event: Any) -> Any:
         if event.original.get("eventID") == "0002":
             raise ValueError("a rule that this event breaks")
-        return findings(event)
+        return examine(event)
 
-    monkeypatch.setattr(product.parts.detector, "findings", breaks)
+    monkeypatch.setattr(product.parts.detector, "examine", breaks)
     put(product, spool, parcel(trail(1), trail(2), trail(3)))
     product.intake.work(spool)
     assert state(product).tally == Tally(received=3, events=2, dead_letters=1)

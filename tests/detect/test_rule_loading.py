@@ -68,15 +68,6 @@ def test_zip_with_a_bomb_and_a_rule(tmp_path: Path) -> None:
     assert "not a readable zip" in Detector.load([tmp_path / "broken.zip"], shipped=False).problems[0].reason
 
 
-def test_correlation_rules_are_named_and_not_skipped(tmp_path: Path) -> None:
-    (tmp_path / "c.yml").write_text(
-        "title: Many\n"
-        "correlation: {type: event_count, rules: [good], group-by: [a], timespan: 5m, condition: {gte: 10}}\n"
-    )
-    found = Detector.load([tmp_path], shipped=False)
-    assert [(p.title, p.reason) for p in found.problems] == [("Many", "correlation rules are not yet evaluated")]
-
-
 def test_metadata_mistakes_do_not_cost_the_rule(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(rule_text({"sel": {"a": "x"}}, id="not-a-uuid", date="soon"))
     found = Detector.load([tmp_path], shipped=False)

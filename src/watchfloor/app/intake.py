@@ -235,11 +235,13 @@ class Intake:
             parts.documents.put(self._tenant, mark.model_copy(update={"unlogged": {}, "logged_at": now}))
 
     def _look_around(self, spool: Spool) -> None:
-        """Once a minute: keep the lake in few segments, and see who fell silent."""
+        """Once a minute: keep the lake in few segments, decide what waited to be whole, and see who fell silent."""
         now = self._parts.clock()
         if now >= self._looked_at + LOOK_EVERY:
             self._looked_at = now
             self._parts.lake.compact(self._tenant)
+            if self._pipeline.keeper.settle():
+                self._debounce.came()
             self._look_for_silence(spool, now)
 
     def _look_for_silence(self, spool: Spool, now: int) -> None:

@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from watchfloor.app.counting import StoredGroups
 from watchfloor.app.parts import Parts
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import Event
 from watchfloor.core.finding import Finding, joined
 from watchfloor.core.noun import short_id
 from watchfloor.core.record import DeadLetter
+from watchfloor.detect.correlation import Hit
 from watchfloor.ingest import Unreadable
 from watchfloor.store.documents import Document
 
@@ -36,6 +38,8 @@ class Keeper:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._turn = threading.Lock()
+        self._groups = StoredGroups(parts.documents, parts.tenant)
+        self._settled = 0
 
     def keep(
         self, items: Sequence[Event | Unreadable], beside: Callable[[Kept], Iterable[Document]] = lambda _: ()
@@ -51,29 +55,49 @@ class Keeper:
         letters = self._letters([item for item in items if isinstance(item, Unreadable)])
         with self._turn:
             try:
-                new, findings = self._kept(events)
+                new, findings, hits = self._kept(events)
             except (WatchfloorError, OSError, SQLAlchemyError):
                 raise
             except Exception:  # one of them is at fault: find out which
-                events, new, findings, broken = self._each(events)
+                events, new, findings, hits, broken = self._each(events)
                 letters += broken
-            findings = self._joined(findings)
-            kept = Kept(events, new, letters, findings)
-            with parts.together():  # what `beside` reads is still so when it is written
+            with parts.together():  # what is read here is still so when it is written
+                if hits:
+                    findings += parts.detector.correlator.step(hits, self._groups, parts.clock())
+                findings = self._joined(findings)
+                kept = Kept(events, new, letters, findings)
                 parts.documents.put(parts.tenant, *letters, *findings, *beside(kept))
         return kept
 
-    def _kept(self, events: Sequence[Event]) -> tuple[int, list[Finding]]:
+    def settle(self, since: int | None = None) -> list[Finding]:
+        """Decide what correlations have waited with until nothing more could come, and let go of what is too old to
+        count. With `since` (ms of the clock) no more will come of what came since then: files are at their end."""
+        parts = self._parts
+        correlator, now = parts.detector.correlator, parts.clock()
+        with self._turn, parts.together():
+            if since is None:
+                found = correlator.settle(self._groups, now, self._settled)
+                correlator.expire(self._groups, now)
+                self._settled = now
+            else:
+                found = correlator.finish(self._groups, now, since)
+            found = self._joined(found)
+            parts.documents.put(parts.tenant, *found)
+        return found
+
+    def _kept(self, events: Sequence[Event]) -> tuple[int, list[Finding], list[Hit]]:
         parts = self._parts
         # The lake first: a finding must never speak of an event that is not kept.
         new = parts.lake.write(parts.tenant, events)
         parts.intel.refresh()
-        return new, [finding for event in events for finding in parts.detector.findings(event)]
+        examined = [parts.detector.examine(event) for event in events]
+        return new, [f for one in examined for f in one.findings], [hit for one in examined for hit in one.hits]
 
     def _joined(self, findings: Sequence[Finding]) -> list[Finding]:
-        """One finding an alert, with what is known of it already. What was dismissed before we heard of it is none."""
+        """One finding an alert or a correlation's match, with what is known of it already. What was dismissed before we
+        heard of it is none."""
         alerts: dict[str, Finding] = {}
-        changing = [finding.uid for finding in findings if finding.alert]
+        changing = [finding.uid for finding in findings if finding.alert or finding.correlated]
         if changing:
             documents, tenant = self._parts.documents, self._parts.tenant
             known = sorted(documents.known(tenant, Finding, changing))
@@ -84,14 +108,15 @@ class Keeper:
             alerts[finding.uid] = found[finding.uid] = finding if before is None else joined(before, finding)
         return [finding for finding in found.values() if not finding.quiet]
 
-    def _each(self, events: Sequence[Event]) -> tuple[list[Event], int, list[Finding], list[DeadLetter]]:
+    def _each(self, events: Sequence[Event]) -> tuple[list[Event], int, list[Finding], list[Hit], list[DeadLetter]]:
         kept: list[Event] = []
         findings: list[Finding] = []
+        hits: list[Hit] = []
         letters: list[DeadLetter] = []
         new = 0
         for event in events:
             try:
-                fresh, found = self._kept([event])
+                fresh, found, counted = self._kept([event])
             except (WatchfloorError, OSError, SQLAlchemyError):
                 raise
             except Exception as error:
@@ -101,8 +126,9 @@ class Keeper:
                 continue
             kept.append(event)
             findings += found
+            hits += counted
             new += fresh
-        return kept, new, findings, letters
+        return kept, new, findings, hits, letters
 
     def _letters(self, items: Sequence[Unreadable]) -> list[DeadLetter]:
         """The dead letters of what could not be read, their bytes kept. The same piece has the same uid."""

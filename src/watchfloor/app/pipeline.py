@@ -91,6 +91,7 @@ class Pipeline:
         `names` are what files are called where their paths do not last; `by` is who brought them.
         """
         parts, started = self._parts, time.perf_counter()
+        since = parts.clock()
         counts: Counter[str] = Counter()
         mappings: Counter[str] = Counter()
         layers: Counter[str] = Counter()
@@ -104,6 +105,7 @@ class Pipeline:
             dead += [f"{letter.where}: {letter.reason}" for letter in letters[: 20 - len(dead)]]
             counts.update(records=len(batch), events=len(events), new=new, dead=len(letters), findings=len(findings))
             report("records read", counts["records"], None)
+        counts["findings"] += len(self.keeper.settle(since))
         done = IngestReport(
             records=counts["records"],
             events=counts["events"],

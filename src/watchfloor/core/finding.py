@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Literal
 
+from watchfloor.core.correlated import Correlated
 from watchfloor.core.entity import Involvement
 from watchfloor.core.event import Layer
 from watchfloor.core.noun import Noun, Tenant
@@ -50,7 +51,8 @@ _STANDINGS: tuple[Standing, ...] = ("open", "resolved", "dismissed")
 
 
 class Finding(Noun):
-    """One match of one detection on one event; or a vendor's alert, which may be told again when it changes."""
+    """One match of one detection on one event; of a correlation on several (`correlated`), of which `event_uid` is the
+    last; or a vendor's alert, which may be told again when it changes."""
 
     tenant: Tenant
     uid: str
@@ -77,6 +79,7 @@ class Finding(Noun):
     """How it stands since `standing_since` (ms), as the event `standing_event` says."""
     standing_since: int = 0
     standing_event: str = ""
+    correlated: Correlated | None = None
 
     @property
     def quiet(self) -> bool:
@@ -88,7 +91,10 @@ def joined(one: Finding, other: Finding) -> Finding:
     """One alert of two of its states, in whichever order they came: what it was when it was open last.
 
     It keeps its first time and its worst severity: what a product says later may raise it and never lower it.
+    Of two tellings of a correlation's match, that which rests on more events.
     """
+    if one.correlated and other.correlated:
+        return one if one.correlated.total > other.correlated.total else other
     shown = max(one, other, key=lambda f: (-_STANDINGS.index(f.stood), f.changed, f.event_uid))
     stands = max(one, other, key=lambda f: (f.standing_since, _STANDINGS.index(f.standing), f.standing_event))
     both = {}

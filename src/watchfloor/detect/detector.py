@@ -1,17 +1,20 @@
-"""The detector: everything that can say "look at this" about one event."""
+"""The detector: everything that can say "look at this" about one event, or about several together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from watchfloor.content import folder
 from watchfloor.core.event import Event
 from watchfloor.core.facets import involved
 from watchfloor.core.finding import Finding
 from watchfloor.core.intel import Intelligence
-from watchfloor.detect.findings import Threads, finding, of_rule
+from watchfloor.detect.correlation import Correlator, Hit
+from watchfloor.detect.findings import Threads, finding, of_rule, source_of
 from watchfloor.detect.indicators import indicator_findings
+from watchfloor.detect.sigma.correlation import Correlations, compiled
 from watchfloor.detect.reported import report_of_mail
 from watchfloor.detect.sigma.engine import Engine
 from watchfloor.detect.sigma.fields import FieldNames
@@ -20,14 +23,33 @@ from watchfloor.detect.sigma.rules import Loader, Rule, RuleProblem
 from watchfloor.detect.vendor import vendor_detection
 
 
+class Examined(NamedTuple):
+    """What one event raises by itself, and what it counts for (`Detector.correlator`)."""
+
+    findings: list[Finding]
+    hits: list[Hit]
+
+
 class Detector:
-    """Turns events into findings. Build it with `load`; it keeps no state between events but caches."""
+    """Turns events into findings. Build it with `load`; it keeps no state between events but caches.
+
+    What several events say together is counted by `correlator`, over groups that its caller keeps.
+    """
 
     def __init__(
-        self, rules: Sequence[Rule], problems: Sequence[RuleProblem], intel: Intelligence | None, threads: Threads
+        self,
+        rules: Sequence[Rule],
+        correlations: Correlations,
+        problems: Sequence[RuleProblem],
+        intel: Intelligence | None,
+        threads: Threads,
     ) -> None:
         self.rules = tuple(rules)
+        self.correlations = correlations.rules
+        self.correlator = Correlator(correlations)
         self.problems = list(problems)
+        self._counted = frozenset(correlations.feeds)
+        self._silent = correlations.silent
         self._engine = Engine(rules, LogSources.shipped())
         self._intel = intel
         self._threads = threads
@@ -46,7 +68,8 @@ class Detector:
         A rule that does not load is in `problems` and stops nothing. `placeholders` gives the values of `%name%`
         in rules with the expand modifier. Of two rules with one id the first counts; the other is a problem.
         """
-        loader = Loader(FieldNames.shipped(), placeholders or {})
+        names = FieldNames.shipped()
+        loader = Loader(names, placeholders or {})
         loader.load([*([folder("detections")] if shipped else []), *rule_paths])
         kept: dict[str, Rule] = {}
         for rule in loader.rules:
@@ -54,7 +77,8 @@ class Detector:
             if first is not rule:
                 reason = f"has the id of {first.file}, which counts"
                 loader.problems.append(RuleProblem(rule.file, rule.title, reason))
-        return cls(list(kept.values()), loader.problems, intel, Threads.shipped())
+        correlations, problems = compiled(loader.correlations, list(kept.values()), names)
+        return cls(list(kept.values()), correlations, loader.problems + problems, intel, Threads.shipped())
 
     def rules_for(self, event: Event) -> list[Rule]:
         """The rules whose log source means this event, whether or not they match it."""
@@ -66,13 +90,21 @@ class Detector:
         return self._engine.places
 
     def findings(self, event: Event) -> list[Finding]:
-        """All findings on one event: a vendor's own alert or a person's report first, then rules, then indicators."""
+        """All findings on one event by itself: a vendor's own alert or a person's report first, then rules, then indicators."""
+        return self.examine(event).findings
+
+    def examine(self, event: Event) -> Examined:
+        """The findings on one event, and what it counts for in correlations. A rule that a correlation refers to raises
+        nothing by itself, unless the correlation says `generate: true`."""
         alert = vendor_detection(event) or report_of_mail(event)
         raised = [] if alert is None else [alert]
-        raised += [of_rule(rule, event) for rule in self._engine.matches(event)]
+        matched = self._engine.matches(event)
+        counted = bool(self._counted) and not self._counted.isdisjoint(rule.uid for rule in matched)
+        raised += [of_rule(rule, event) for rule in matched if rule.uid not in self._silent]
         if self._intel is not None:
             raised += indicator_findings(event, self._intel)
-        if not raised:
-            return []
+        if not raised and not counted:
+            return Examined([], [])
         entities, thread = involved(event), self._threads.of(event)
-        return [finding(event, each, entities, thread) for each in raised]
+        hits = self.correlator.hits(event, matched, source_of(event), entities, thread) if counted else []
+        return Examined([finding(event, each, entities, thread) for each in raised], hits)

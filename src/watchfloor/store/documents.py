@@ -57,6 +57,13 @@ class Documents:
             write_rows(connection, table, _COLUMNS, rows)
             case_lines.follow(connection, tenant, nouns)
 
+    def remove(self, tenant: str, type_: type[D], uids: Sequence[str]) -> None:
+        """Let go of nouns, as far as they are there. For working state only: what was decided stays."""
+        with self.database.write() as connection:
+            for chunk in _chunks(uids):
+                where = (table.c.tenant == checked(tenant), table.c.kind == kind_of(type_), table.c.uid.in_(chunk))
+                connection.execute(sa.delete(table).where(*where))
+
     def get(self, tenant: str, type_: type[D], uid: str) -> D:
         """One noun. Raises NotFoundError."""
         return self.get_many(tenant, type_, (uid,))[0]

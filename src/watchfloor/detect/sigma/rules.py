@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaConditionError, SigmaDetectionError, SigmaError, SigmaLogsourceError
 from sigma.filters import SigmaFilter
 from sigma.modifiers import SigmaWideModifier, modifier_mapping
-from sigma.rule import SigmaRule
+from sigma.rule import SigmaRule, SigmaRuleBase
 from sigma.rule.base import SigmaYAMLLoader
 
 from watchfloor.core.finding import Severity
@@ -24,6 +23,7 @@ from watchfloor.detect.sigma.conditions import Node, Not, Or, Placeholders, Tran
 from watchfloor.detect.sigma.fields import FieldNames
 from watchfloor.detect.sigma.logsource import LogSource
 from watchfloor.detect.sigma.matchers import Leaf, Test
+from watchfloor.detect.sigma.parsed import ParsedCorrelation, parse
 from watchfloor.detect.sigma.regex import FALLBACK_TEXT, POLICY, needs_fallback
 
 # The specification's name for what pySigma only knows by its older alias.
@@ -63,14 +63,18 @@ class Rule:
     references: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
     tactics: tuple[str, ...] = ()
+    name: str = ""
+    """What correlations may call it."""
+    taxonomy: str = "sigma"
 
 
 class Loader:
-    """Loads rules; `rules` and `problems` grow with each `load`."""
+    """Loads rules; `rules`, `correlations` and `problems` grow with each `load`."""
 
     def __init__(self, names: FieldNames, placeholders: Placeholders) -> None:
         self._names, self._placeholders = names, placeholders
         self.rules: list[Rule] = []
+        self.correlations: list[ParsedCorrelation] = []
         self.problems: list[RuleProblem] = []
 
     def load(self, paths: Sequence[Path]) -> None:
@@ -135,8 +139,7 @@ class Loader:
         title = data.get("title") if isinstance(data, dict) else ""
         try:
             if isinstance(data, dict) and "correlation" in data:
-                SigmaCorrelationRule.from_dict(data)
-                self._problem(file, title, "correlation rules are not yet evaluated")
+                self._correlation(file, data)
             elif isinstance(data, dict) and "filter" in data:
                 filters.append((file, SigmaFilter.from_dict(data, policy=POLICY)))
             elif isinstance(data, dict) and "detection" in data:
@@ -145,6 +148,12 @@ class Loader:
                 self._problem(file, title, "not a Sigma rule: no detection, correlation or filter", fatal=False)
         except Exception as error:  # a rule is foreign input; whatever pySigma trips over is that rule's problem
             self._problem(file, title, f"{type(error).__name__}: {error}")
+
+    def _correlation(self, file: str, data: dict[str, Any]) -> None:
+        found = parse(file, data)
+        self.correlations.append(found)
+        for remark in found.remarks:
+            self._problem(file, found.title, f"loaded, but: {remark}", fatal=False)
 
     def _rule(self, file: str, data: dict[str, Any]) -> SigmaRule:
         rule = SigmaRule.from_dict(data, collect_errors=True, policy=POLICY)
@@ -188,9 +197,6 @@ def _leaves(node: Node) -> Iterator[Leaf]:
 
 
 def _described(file: str, rule: SigmaRule, source: LogSource, node: Node, test: Test) -> Rule:
-    attack = [tag.name for tag in rule.tags if tag.namespace == "attack"]
-    techniques = tuple(dict.fromkeys(name.upper() for name in attack if _is_technique(name)))
-    tactics = tuple(dict.fromkeys(name.replace("_", "-") for name in attack if _is_tactic(name)))
     return Rule(
         uid=str(rule.id or rule.custom_attributes["uid"]),
         title=str(rule.title or "untitled"),
@@ -199,12 +205,22 @@ def _described(file: str, rule: SigmaRule, source: LogSource, node: Node, test: 
         logsource=source,
         node=node,
         test=test,
-        description=str(rule.description or ""),
-        false_positives=_strings(rule.falsepositives),
-        references=_strings(rule.references),
-        techniques=techniques,
-        tactics=tactics,
+        name=str(rule.name or ""),
+        taxonomy=rule.taxonomy,
+        **described(rule),
     )
+
+
+def described(rule: SigmaRuleBase) -> dict[str, Any]:
+    """What rules and correlations say of themselves: description, false positives, references, techniques, tactics."""
+    attack = [tag.name for tag in rule.tags if tag.namespace == "attack"]
+    return {
+        "description": str(rule.description or ""),
+        "false_positives": _strings(rule.falsepositives),
+        "references": _strings(rule.references),
+        "techniques": tuple(dict.fromkeys(name.upper() for name in attack if _is_technique(name))),
+        "tactics": tuple(dict.fromkeys(name.replace("_", "-") for name in attack if _is_tactic(name))),
+    }
 
 
 def _strings(value: Any) -> tuple[str, ...]:
