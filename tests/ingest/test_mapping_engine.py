@@ -19,6 +19,8 @@ from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.record import Record
 from watchfloor.ingest import Normalizer
 from watchfloor.ingest.carried import carried
+from watchfloor.ingest.cef_tables import cef_of_table
+from watchfloor.ingest.entities import with_entities
 from watchfloor.ingest.envelopes import unwrapped
 from watchfloor.ingest.mappings import load
 from watchfloor.ingest.mappings.convert import time_ms
@@ -26,6 +28,7 @@ from watchfloor.ingest.mappings.mapping import Mapping
 from watchfloor.ingest.mappings.names import places
 from watchfloor.ingest.mappings.patterns import Pattern
 from watchfloor.ingest.mappings.select import Selection
+from watchfloor.ingest.ocsf_record import with_ocsf
 from watchfloor.ingest.shapes import _LOOKED_AT, shape_of, windows
 from watchfloor.ingest.trial import record_of
 
@@ -316,9 +319,13 @@ def test_times_are_what_the_whole_parser_reads(when: str, zone: str, cut: int) -
 @given(st.dictionaries(st.sampled_from(sorted({k for _, d in RECORDS for k in d})), values, max_size=5))
 def test_records_that_are_passed_over_are_what_they_are(data: dict[str, Any]) -> None:
     record = Record(tenant="t", source="s", position=0, unit="line", format="json", raw=b"", data=data)
-    passed = _LOOKED_AT.isdisjoint(data)
-    assert not passed or shape_of(record) == ("json", data)
-    assert not passed or (unwrapped(data), windows(data), carried(data)) == (data, None, None)
+    looked = _LOOKED_AT[tuple(data)]
+    assert any(looked) or shape_of(record) == ("json", data)
+    assert looked.unwrapped or unwrapped(data) is data
+    assert looked.with_ocsf or with_ocsf(data) is data
+    assert looked.windows or windows(data) is None
+    assert looked.line or (carried(data) or cef_of_table(data)) is None
+    assert looked.with_entities or with_entities(data) is data
 
 
 @pytest.mark.parametrize(

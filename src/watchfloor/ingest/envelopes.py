@@ -44,12 +44,12 @@ _OWN_ACCOUNT = frozenset({"accountId", "awsAccountId", "userIdentity", "recipien
 def unwrapped(data: Data) -> Data:
     """The record inside envelopes: a search engine's hit, a queue's message, an alert or test case of a collection."""
     for key, (beside, marks) in _OBJECTS.items():
-        inner = data.get(key)
-        if not isinstance(inner, dict) or not inner:
-            continue
-        others = data.keys() - {key}
-        if (marks & others) if beside is None else (others <= beside):
-            return unwrapped(inner)
+        if key in data:
+            others = data.keys() - {key}
+            if (marks & others) if beside is None else (others <= beside):
+                inner = data[key]
+                if isinstance(inner, dict) and inner:
+                    return unwrapped(inner)
     if "detail-type" in data:
         detail = data.get("detail")
         if isinstance(detail, dict) and (
@@ -60,9 +60,11 @@ def unwrapped(data: Data) -> Data:
         findings = detail.get("findings") if isinstance(detail, dict) else None
         if isinstance(findings, list) and len(findings) == 1 and isinstance(findings[0], dict):
             return findings[0]
-    if str(data.get("category")).startswith("AdvancedHunting-") and isinstance(row := data.get("properties"), dict):
-        # Defender's streaming API: a row as a query gives it, and its table.
-        return {**row, "category": data["category"], "tenantId": data.get("tenantId")}
+    if "category" in data and "properties" in data:
+        row = data["properties"]
+        if str(data["category"]).startswith("AdvancedHunting-") and isinstance(row, dict):
+            # Defender's streaming API: a row as a query gives it, and its table.
+            return {**row, "category": data["category"], "tenantId": data.get("tenantId")}
     if "rule" in data and "priority" in data and isinstance(named := data.get("output_fields"), dict):
         # Falco's names have dots in them; a path reaches those of the record only.
         return {**data, **{f"output_fields.{name}": value for name, value in named.items()}}
@@ -71,8 +73,7 @@ def unwrapped(data: Data) -> Data:
 
 def _from_text(data: Data) -> Data:
     for key, marks in _TEXTS.items():
-        found = data.get(key)
-        if found is not None and (marks & data.keys() or data.keys() <= _CLOUDWATCH) and (inner := _object(found)):
+        if key in data and (marks & data.keys() or data.keys() <= _CLOUDWATCH) and (inner := _object(data[key])):
             return _with_header(unwrapped(inner), data)
     # Elastic's integrations keep the record as it came; AKS puts Kubernetes' audit into a diagnostic log.
     for key, name in (("event", "original"), ("properties", "log")):
@@ -80,9 +81,10 @@ def _from_text(data: Data) -> Data:
         if isinstance(holder, dict) and (inner := _object(holder.get(name))):
             return unwrapped(inner)
     # Pub/Sub pushes what was published in base 64.
-    pushed = data.get("message")
-    if isinstance(pushed, dict) and "subscription" in data and (inner := _object(_decoded(pushed.get("data")))):
-        return unwrapped(inner)
+    if "message" in data and "subscription" in data:
+        pushed = data["message"]
+        if isinstance(pushed, dict) and (inner := _object(_decoded(pushed.get("data")))):
+            return unwrapped(inner)
     return data
 
 

@@ -9,9 +9,9 @@ record with named fields, as JSON is; any other is `syslog`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from watchfloor.core.record import Record
 from watchfloor.ingest.carried import carried
@@ -19,6 +19,7 @@ from watchfloor.ingest.cef_tables import cef_of_table
 from watchfloor.ingest.entities import with_entities
 from watchfloor.ingest.envelopes import unwrapped
 from watchfloor.ingest.mappings.convert import integer, text
+from watchfloor.ingest.mappings.select import ByKeys, Keys
 from watchfloor.ingest.mappings.values import getter
 from watchfloor.ingest.ocsf_record import with_ocsf
 
@@ -31,27 +32,28 @@ def shape_of(record: Record) -> tuple[str, Data]:
     """The shape's name and the record's data in it."""
     data = record.data
     form = record.format
-    if form == "json" and _LOOKED_AT.isdisjoint(data):
+    looked = _LOOKED_AT[tuple(data)]
+    if form == "json" and looked is _NOT_LOOKED_AT:
         return "json", data
     form = form.partition("/")[0]
-    if not _ENVELOPED.isdisjoint(data):
+    if looked.unwrapped:
         data = unwrapped(data)
     if form == "csv" or (form == "syslog" and data is not record.data):
         form = "json"  # named fields, as JSON has; and JSON that came in a line of syslog
     if form in ("json", "evtx"):
-        return _of_named_fields(data)
+        return _of_named_fields(data, looked if data is record.data else _LOOKED_AT[tuple(data)])
     return _shape_of_line(data) if form == "syslog" else _BY_FORMAT.get(form, "json"), data
 
 
-def _of_named_fields(data: Data) -> tuple[str, Data]:
-    event = with_ocsf(data)
+def _of_named_fields(data: Data, looked: _LookedAt) -> tuple[str, Data]:
+    event = with_ocsf(data) if looked.with_ocsf else data
     if event is not data:
         return "json", event
-    flat = windows(data)
+    flat = windows(data) if looked.windows else None
     if flat is None:
-        line = None if _CARRIERS.isdisjoint(data) else carried(data) or cef_of_table(data)
+        line = (carried(data) or cef_of_table(data)) if looked.line else None
         if line is None:
-            return "json", with_entities(data)
+            return "json", with_entities(data) if looked.with_entities else data
         inner = unwrapped(line)
         return ("json", with_entities(inner)) if inner is not line else (_shape_of_line(line), line)
     if flat.get("Channel") == "Windows PowerShell" and "Message" in flat:
@@ -224,8 +226,9 @@ _RENAMED = {"SourceName": "Provider_Name", "ProviderName": "Provider_Name", "Pro
 
 def _from_flat(data: Data) -> Data:
     flat = {k: v for k, v in data.items() if v is not None} if None in data.values() else data.copy()
-    for name in _RENAMED.keys() & flat.keys():
-        flat[_RENAMED[name]] = flat.pop(name)
+    for name, sigma in _RENAMED.items():
+        if name in flat:
+            flat[sigma] = flat.pop(name)
     if "EventID" in flat:
         flat["EventID"] = _number(flat["EventID"])
     computer = data.get("Computer") or data.get("Hostname") or data.get("host") or data.get("MachineName")
@@ -241,36 +244,49 @@ def _from_flat(data: Data) -> Data:
     return flat
 
 
-class _Asked(dict[str, Any]):
-    """An empty record that remembers which keys it was asked for."""
+class _LookedAt(NamedTuple):
+    """Which functions look at a value of records that have certain keys; the others leave such records as they are."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: set[str] = set()
+    unwrapped: bool
+    with_ocsf: bool
+    windows: bool
+    line: bool
+    with_entities: bool
+
+
+class _AValueIsAsked(Exception):
+    pass
+
+
+class _Probe(dict[str, Any]):
+    """A record of which only the keys are known."""
 
     def get(self, key: str, default: Any = None) -> Any:
-        self.asked.add(key)
+        if key in self:
+            raise _AValueIsAsked
         return default
 
-    def __contains__(self, key: object) -> bool:
-        self.asked.add(str(key))
-        return False
+    def _asked(self, *_: str) -> Any:
+        raise _AValueIsAsked
 
-    def __iter__(self) -> Iterator[str]:
-        raise TypeError("ask for keys by name first: records that have none of them are passed over")
-
-    keys = items = values = __iter__  # type: ignore[assignment]
+    __getitem__ = items = values = copy = _asked
 
 
-def _looked_at(*functions: Callable[[Data], Any]) -> frozenset[str]:
-    """The keys of which a record must have one for the functions to do more than they do for an empty record."""
-    empty = _Asked()
-    for function in functions:
-        function(empty)
-    return frozenset(empty.asked)
+def _looks(function: Callable[[Data], Any], keys: Keys) -> bool:
+    probe = _Probe.fromkeys(keys)
+    try:
+        found = function(probe)
+    except _AValueIsAsked:
+        return True
+    return found is not None and found is not probe
 
 
-# Most records have none of these keys, and are what they are.
-_ENVELOPED = _looked_at(unwrapped)
-_CARRIERS = _looked_at(carried, cef_of_table)
-_LOOKED_AT = _looked_at(unwrapped, windows, carried, cef_of_table, with_entities, with_ocsf)
+def _looked_at(keys: Keys) -> _LookedAt:
+    line = _looks(carried, keys) or _looks(cef_of_table, keys)
+    found = (_looks(unwrapped, keys), _looks(with_ocsf, keys), _looks(windows, keys), line, _looks(with_entities, keys))
+    return _LookedAt(*found) if any(found) else _NOT_LOOKED_AT
+
+
+# Most records have no key that matters here, and are what they are.
+_NOT_LOOKED_AT = _LookedAt(*[False] * 5)
+_LOOKED_AT = ByKeys(_looked_at)

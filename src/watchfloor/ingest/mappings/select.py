@@ -8,17 +8,35 @@ Records of one kind have the same keys, so what was found for these is remembere
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from watchfloor.ingest.mappings.convert import text
 from watchfloor.ingest.mappings.mapping import Mapping
 from watchfloor.ingest.mappings.values import Data
 
+Found = TypeVar("Found")
 _REMEMBERED = 1024
-_MOST_KEYS = 128
+_LONGEST = 4096
 Keys = tuple[str, ...]
 """The keys of a record, in their order."""
+
+
+class ByKeys(dict[Keys, Found]):
+    """What was found for records of the same keys, by these. It forgets everything when it is full; long keys are not
+    kept."""
+
+    def __init__(self, find: Callable[[Keys], Found]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, keys: Keys) -> Found:
+        found = self._find(keys)
+        if sum(map(len, keys)) + len(keys) <= _LONGEST:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[keys] = found
+        return found
 
 
 class _Alternative(NamedTuple):
@@ -52,7 +70,7 @@ class Selection:
 
     def __init__(self, mappings: Sequence[Mapping]) -> None:
         self._mappings = tuple(mappings)
-        self._known: dict[Keys, Candidates] = {}
+        self._known = ByKeys(self._found)
         alternatives = [a for number, m in enumerate(mappings) for a in _alternatives(number, m.when)]
         used = Counter(key for a in alternatives for need in a.needs for key in need)
         self._filed: dict[str, list[_Alternative]] = {}
@@ -66,20 +84,12 @@ class Selection:
 
     def candidates(self, data: Data) -> Candidates:
         """Every mapping that may take a record, by its keys."""
-        keys = tuple(data)
-        found = self._known.get(keys)
-        if found is None:
-            found = self._found(keys)
-            if len(keys) <= _MOST_KEYS:
-                if len(self._known) >= _REMEMBERED:
-                    self._known.clear()
-                self._known[keys] = found
-        return found
+        return self._known[tuple(data)]
 
     def taking(self, data: Data) -> tuple[Mapping | None, bool]:
         """The first mapping that takes a record, and whether a key of the record holds dots."""
-        candidates = self.candidates(data)
-        for mapping in candidates.of(data):
+        candidates = self._known[tuple(data)]
+        for mapping in candidates.every if candidates.key is None else candidates.of(data):
             if mapping.takes(data):
                 return mapping, candidates.dotted
         return None, candidates.dotted
