@@ -13,7 +13,7 @@ from watchfloor.core.intake import Silence, Trouble
 
 QUIET = Silence(source="hec/fw", last_heard=NOW - 3_600_000, longest_gap=120_000, silent_after=900_000)
 ROWS = [
-    SourceRow("hec/fw", ("cisco_asa",), 7, 2, NOW, LiveRow(10, 1, NOW - 3_600_000, 0.0, QUIET)),
+    SourceRow("hec/fw", ("cisco_asa",), 7, 2, NOW, LiveRow(10, 1, 0, NOW - 3_600_000, 0.0, QUIET)),
     SourceRow("upload/x/a.log", (), 3, 0, NOW),
 ]
 TROUBLE = Trouble(doing="working off the spool", problem="No space left on device", since=NOW)

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from watchfloor.app.deliveries import Deliveries, Item
 from watchfloor.app.keeping import Keeper, Kept
 from watchfloor.app.parts import Parts
 from watchfloor.core.errors import NotFoundError, RefusedError
-from watchfloor.core.event import Event
 from watchfloor.core.intake import LiveState, Tally
-from watchfloor.core.record import DeadLetter, Record
+from watchfloor.core.record import DeadLetter
 from watchfloor.ingest import Unreadable
 from watchfloor.ingest.readers import read_parcel
 from watchfloor.ingest.readers.source import SAMPLE
@@ -20,12 +20,17 @@ from watchfloor.store.documents import Document
 
 
 class Replayed(NamedTuple):
-    """What came of reading a dead letter again. Without events it stays dead, and `reason` says why."""
+    """What came of reading a dead letter again. Where it could not be read it stays dead, and `reason` says why."""
 
     letter: DeadLetter
     events: int
     findings: int
     reason: str = ""
+    indicators: int = 0
+
+    @property
+    def read(self) -> bool:
+        return bool(self.events or self.indicators)
 
 
 class DeadLetters:
@@ -61,34 +66,36 @@ class DeadLetters:
                 "of a file only the beginning was kept", where=letter.where, do="Take the file in again: it counts once"
             )
         items = self._read(letter)
-        records = [item for item in items if isinstance(item, Record)]
-        if not records:
+        if all(isinstance(item, Unreadable) for item in items):
             reason = next((item.reason for item in items if isinstance(item, Unreadable)), letter.reason)
             return Replayed(letter, 0, 0, reason)
-        made: list[Event | Unreadable] = [
-            item if isinstance(item, Unreadable) else parts.normalizer.event(item) for item in items
-        ]
         read = letter.model_copy(update={"status": "replayed"})
-        kept = self._keeper.keep(made, lambda kept: self._beside(read, kept))
+        kept = self._keeper.keep(items, lambda kept: self._beside(read, kept))
         body = {
             "source": letter.source,
             "reason": letter.reason,
             "content": letter.content,
             "events": [event.uid for event in kept.events],
             "dead_letters": [one.uid for one in kept.letters],
+            "indicators": kept.intel.came,
         }
         parts.ledger.append(
             parts.tenant, kind="deadletter.replayed", subject=uid, actor=by, body=body, time=parts.clock()
         )
         parts.updates.publish(parts.tenant, "ingest", "records")
-        return Replayed(read, len(kept.events), len(kept.findings))
+        return Replayed(read, len(kept.events), len(kept.findings), indicators=kept.intel.came)
 
-    def _read(self, letter: DeadLetter) -> list[Record | Unreadable]:
-        items = read_parcel(letter.tenant, letter.source, self.content(letter), form=letter.form, at=letter.time)
+    def _read(self, letter: DeadLetter) -> list[Item]:
+        content = self.content(letter)
         if letter.live:
-            return list(items)
-        # A record of a file is known by its place; reading the whole file again must find it to be the same one.
-        return [msgspec.structs.replace(i, live=False, position=letter.position, unit=letter.unit) for i in items]
+            deliveries = Deliveries(self._parts)
+            return list(deliveries.parcel(letter.source, content, form=letter.form, at=letter.time))
+        event, found = self._parts.normalizer.event, list[Item]()
+        for item in read_parcel(letter.tenant, letter.source, content, form=letter.form, at=letter.time):
+            # A record of a file is known by its place; reading the whole file again must find it to be the same one.
+            same = msgspec.structs.replace(item, live=False, position=letter.position, unit=letter.unit)
+            found.append(same if isinstance(same, Unreadable) else event(same))
+        return found
 
     def _beside(self, letter: DeadLetter, kept: Kept) -> Sequence[Document]:
         """The letter is none any more, and its source's balance says so."""
@@ -98,11 +105,12 @@ class DeadLetters:
             state = parts.documents.get(parts.tenant, LiveState, source)
         except NotFoundError:
             return [letter]
-        repeats = len(kept.events) - kept.new
+        repeats = len(kept.events) - kept.new + sum(kept.intel.repeats.values())
         change = Tally(
-            received=len(kept.events) + len(kept.letters) - 1,
+            received=len(kept.events) + len(kept.letters) + kept.intel.came - 1,
             events=kept.new,
             dead_letters=len(kept.letters) - 1,
             repeats=repeats,
+            indicators=sum(kept.intel.fresh.values()),
         )
         return [letter, state.model_copy(update={"tally": state.tally + change})]

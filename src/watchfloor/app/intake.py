@@ -19,6 +19,7 @@ from functools import partial
 
 import structlog
 
+from watchfloor.app.deliveries import Deliveries, Item
 from watchfloor.app.keeping import Kept
 from watchfloor.app.parts import Parts
 from watchfloor.app.pipeline import Pipeline
@@ -27,10 +28,9 @@ from watchfloor.core.clock import MINUTE, iso
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.event import Event
 from watchfloor.core.intake import IntakeMark, LiveState, Silence, Tally, Trouble, added, silence
+from watchfloor.core.intel_object import Whole
 from watchfloor.core.noun import canonical
 from watchfloor.core.record import DeadLetter
-from watchfloor.ingest import Unreadable
-from watchfloor.ingest.readers import read_parcel
 from watchfloor.store.documents import Document
 from watchfloor.store.spool import Parcel, Spool, Taken, Waiting
 
@@ -71,7 +71,7 @@ class Intake:
         spool = self._spool = Spool(self._parts.home.spool, after=max(mark.done, mark.begun))
         loops = [self._work_loop, self._triage_loop]
         threads = [threading.Thread(target=loop, name=loop.__name__.strip("_"), daemon=True) for loop in loops]
-        if self._pipeline.count():
+        if self._pipeline.count() or self._parts.intel_store.last(self._tenant):
             self._debounce.came()  # an earlier process may have died before it decided
         for thread in threads:
             thread.start()
@@ -107,6 +107,7 @@ class Intake:
             state.uid: LiveRow(
                 received=state.tally.received,
                 repeats=state.tally.repeats,
+                indicators=state.tally.indicators,
                 last_heard=state.time,
                 per_minute=state.per_minute(now),
                 silence=silence(state, policy, now),
@@ -154,24 +155,23 @@ class Intake:
             self._parts.documents.put(self._tenant, mark)
         kept = self._pipeline.keeper.keep(items, partial(self._beside, mark, arrivals))
         spool.done(self._tenant, taken)
-        if kept.findings:
+        if kept.findings or kept.intel.changed:
             self._debounce.came()
         self._parts.updates.publish(self._tenant, "ingest", "live")
         return len(items)
 
-    def _read(self, taken: Sequence[Taken]) -> tuple[list[Event | Unreadable], dict[str, Counter[int]]]:
-        """Events and what could not be read, and how many of both came from which source when (ms)."""
-        event = self._parts.normalizer.event
-        items: list[Event | Unreadable] = []
+    def _read(self, taken: Sequence[Taken]) -> tuple[list[Item], dict[str, Counter[int]]]:
+        """What came, read, and how many records came from which source when (ms)."""
+        deliveries = Deliveries(self._parts)
+        items: list[Item] = []
         arrivals: dict[str, Counter[int]] = defaultdict(Counter)
         for _, (source, at, content, form) in taken:
-            before = len(items)
-            for item in read_parcel(self._tenant, source, content, form=form, at=at):
-                items.append(item if isinstance(item, Unreadable) else event(item))
-            arrivals[source][at] += len(items) - before
+            some = list(deliveries.parcel(source, content, form=form, at=at))
+            arrivals[source][at] += sum(not isinstance(item, Whole) for item in some)
+            items += some
         return items, arrivals
 
-    def _repeats(self, items: Sequence[Event | Unreadable]) -> dict[str, int]:
+    def _repeats(self, items: Sequence[Item]) -> dict[str, int]:
         """Events, by source, that came before: in the lake, or earlier in the batch."""
         events = [item for item in items if isinstance(item, Event)]
         seen = self._parts.lake.known(self._tenant, [event.uid for event in events])
@@ -199,17 +199,24 @@ class Intake:
         events = Counter(_source(event.source) for event in kept.events)
         letters: Counter[str] = Counter()
         again: Counter[str] = Counter(mark.repeats)
+        again.update(kept.intel.repeats)
+        new = kept.intel.fresh
         for letter in kept.letters:
             (again if letter.uid in seen else letters)[_source(letter.source)] += 1
             seen.add(letter.uid)
         return {
             source: Tally(
-                received=events[source] - mark.repeats.get(source, 0) + letters[source] + again[source],
+                received=events[source]
+                - mark.repeats.get(source, 0)
+                + letters[source]
+                + again[source]
+                + new.get(source, 0),
                 events=events[source] - mark.repeats.get(source, 0),
                 dead_letters=letters[source],
                 repeats=again[source],
+                indicators=new.get(source, 0),
             )
-            for source in {**events, **letters, **again}
+            for source in {**events, **letters, **again, **new}
         }
 
     def _state(self, source: str) -> LiveState:
@@ -251,7 +258,8 @@ class Intake:
             return
         for state in self.states():
             found = silence(state, policy, now)
-            if found is None or found in self._told or state.uid == SILENCE:
+            only_intel = state.tally.indicators and not state.tally.events
+            if found is None or found in self._told or state.uid == SILENCE or only_intel:
                 continue
             self._told.append(found)
             # Nothing of this moment stands in it: told again after a restart it is the same record, and counts once.

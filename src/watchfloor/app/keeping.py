@@ -12,15 +12,18 @@ from typing import NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from watchfloor.app.counting import StoredGroups
+from watchfloor.app.deliveries import Item
 from watchfloor.app.parts import Parts
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import Event
 from watchfloor.core.finding import Finding, joined
+from watchfloor.core.intel_object import IntelObject, Whole
 from watchfloor.core.noun import short_id
 from watchfloor.core.record import DeadLetter
 from watchfloor.detect.correlation import Hit
 from watchfloor.ingest import Unreadable
 from watchfloor.store.documents import Document
+from watchfloor.store.intel import Change
 
 
 class Kept(NamedTuple):
@@ -30,6 +33,7 @@ class Kept(NamedTuple):
     new: int
     letters: list[DeadLetter]
     findings: list[Finding]
+    intel: Change
 
 
 class Keeper:
@@ -41,9 +45,7 @@ class Keeper:
         self._groups = StoredGroups(parts.documents, parts.tenant)
         self._settled = 0
 
-    def keep(
-        self, items: Sequence[Event | Unreadable], beside: Callable[[Kept], Iterable[Document]] = lambda _: ()
-    ) -> Kept:
+    def keep(self, items: Sequence[Item], beside: Callable[[Kept], Iterable[Document]] = lambda _: ()) -> Kept:
         """Keep a batch; what `beside` gives is written in the same commit as what was found. Doing it again changes
         nothing.
 
@@ -53,6 +55,7 @@ class Keeper:
         parts = self._parts
         events = [item for item in items if isinstance(item, Event)]
         letters = self._letters([item for item in items if isinstance(item, Unreadable)])
+        objects = [item for item in items if isinstance(item, (IntelObject, Whole))]
         with self._turn:
             try:
                 new, findings, hits = self._kept(events)
@@ -65,7 +68,7 @@ class Keeper:
                 if hits:
                     findings += parts.detector.correlator.step(hits, self._groups, parts.clock())
                 findings = self._joined(findings)
-                kept = Kept(events, new, letters, findings)
+                kept = Kept(events, new, letters, findings, parts.intel_store.put(parts.tenant, objects))
                 parts.documents.put(parts.tenant, *letters, *findings, *beside(kept))
         return kept
 

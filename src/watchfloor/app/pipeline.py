@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from watchfloor.app.decide import Decider
+from watchfloor.app.deliveries import Deliveries
 from watchfloor.app.keeping import Keeper
 from watchfloor.app.parts import Parts
 from watchfloor.app.progress import Report, silent
 from watchfloor.core.finding import Finding
 from watchfloor.core.noun import Noun
-from watchfloor.ingest import ingest
 
 BATCH = 8_000
 INGESTED = "records"
@@ -27,13 +27,15 @@ T = TypeVar("T")
 
 
 class IngestReport(Noun):
-    """What came in. `records` = `events` + `dead_letters`, always."""
+    """What came in. `records` = `events` + `dead_letters` + `indicators`, always."""
 
     records: int
     events: int
     new_events: int
     """Those that were not here before."""
     dead_letters: int
+    indicators: int = 0
+    """Objects of threat intelligence."""
     base_events: int
     passed_over: int
     """Files of folders that hold no records."""
@@ -97,13 +99,13 @@ class Pipeline:
         layers: Counter[str] = Counter()
         dead: list[str] = []
         passed_over: list[str] = []
-        items = ingest(paths, parts.tenant, parts.normalizer, passed_over=passed_over, names=names)
-        for batch in _batches(items, BATCH):
-            events, new, letters, findings = self.keeper.keep(batch)
+        for batch in _batches(Deliveries(parts).files(paths, passed_over, names), BATCH):
+            events, new, letters, findings, intel = self.keeper.keep(batch)
             mappings.update(event.mapping for event in events)
             layers.update(event.layer for event in events)
             dead += [f"{letter.where}: {letter.reason}" for letter in letters[: 20 - len(dead)]]
-            counts.update(records=len(batch), events=len(events), new=new, dead=len(letters), findings=len(findings))
+            counts.update(events=len(events), new=new, dead=len(letters), findings=len(findings))
+            counts.update(intel=intel.came, records=len(events) + len(letters) + intel.came)
             report("records read", counts["records"], None)
         counts["findings"] += len(self.keeper.settle(since))
         done = IngestReport(
@@ -111,6 +113,7 @@ class Pipeline:
             events=counts["events"],
             new_events=counts["new"],
             dead_letters=counts["dead"],
+            indicators=counts["intel"],
             base_events=mappings["base"],
             passed_over=len(passed_over),
             findings=counts["findings"],

@@ -46,10 +46,11 @@ class LedgerState(NamedTuple):
 
 
 class LiveRow(NamedTuple):
-    """What a live source handed in: `received` = events + dead letters + `repeats`. Times in ms."""
+    """What a live source handed in: `received` = events + dead letters + `repeats` + `indicators`. Times in ms."""
 
     received: int
     repeats: int
+    indicators: int
     last_heard: int
     per_minute: float
     """Records, over the last ten minutes."""

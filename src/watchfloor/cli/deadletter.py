@@ -74,16 +74,20 @@ def replay(
         raise WatchfloorError("name dead letters, or all of them with --all")
     with opened(home) as product:
         wanted = uids or [letter.uid for letter in product.dead_letters.find(source=source, limit=None)]
-        read = events = findings = 0
+        read = events = findings = indicators = 0
         for uid in wanted:
             try:
                 done = product.dead_letters.replay(uid, "watchfloor")
             except RefusedError as error:
                 say(f"{uid}: {error}", style="yellow")
                 continue
-            read, events, findings = read + bool(done.events), events + done.events, findings + done.findings
-            if not done.events:
+            read, events, findings = read + done.read, events + done.events, findings + done.findings
+            indicators += done.indicators
+            if not done.read:
                 say(f"{uid}: still cannot be read: {done.reason}", style="yellow")
-        if findings:
+        if findings or indicators:
             product.pipeline.triage()
-    put(f"{read:,} of {len(wanted):,} dead letters read again: {events:,} events, {findings:,} findings")
+    put(
+        f"{read:,} of {len(wanted):,} dead letters read again: {events:,} events, {findings:,} findings"
+        + (f", {indicators:,} indicators" if indicators else "")
+    )

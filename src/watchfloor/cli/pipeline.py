@@ -217,7 +217,7 @@ def _triage(paths: list[Path], home: Path, settings: Any, format: str) -> None:
             lines(case_line(row, findings) for row in rows)
         else:
             print_queue(rows[:SHOWN], len(rows), "--format jsonl prints all")
-        _balance(done.events, done.dead_letters, done.base_events, done.passed_over)
+        _balance(done.events, done.dead_letters, done.base_events, done.passed_over, done.indicators)
         print_summary(product.summary())
 
 
@@ -229,8 +229,9 @@ def _problems(detector: Any) -> None:
         say(f"... and {len(problems) - SHOWN:,} more rules not used; `watchfloor doctor --rules DIR` lists all")
 
 
-def _balance(events: int, dead: int, base: int, passed_over: int) -> None:
+def _balance(events: int, dead: int, base: int, passed_over: int, indicators: int = 0) -> None:
     known = f"{base:,} of no known product" if base else "all of known products"
-    say(f"{events + dead:,} records read = {events:,} events ({known}) + {dead:,} dead letters")
+    also = f" + {indicators:,} indicators" if indicators else ""
+    say(f"{events + dead + indicators:,} records read = {events:,} events ({known}) + {dead:,} dead letters{also}")
     if passed_over:
         say(f"{passed_over:,} files hold no records and were passed over")

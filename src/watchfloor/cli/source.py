@@ -52,8 +52,8 @@ def add(
 
 @app.command("list")
 def list_(home: HomeDir = DEFAULT_HOME) -> None:
-    """Each live source with what has come from it: received = events + dead letters + repeats. Of those in
-    `sources.yaml` also how they do, as the server last said.
+    """Each live source with what has come from it: received = events + dead letters + repeats + indicators
+    (these only of threat intelligence). Of those in `sources.yaml` also how they do, as the server last said.
 
     Example: `watchfloor source list`
     """
@@ -72,6 +72,7 @@ def list_(home: HomeDir = DEFAULT_HOME) -> None:
             put(
                 f"{name:<24} {kind:<8} {heard}   {tally.received:,} received = {tally.events:,} events "
                 f"+ {tally.dead_letters:,} dead letters + {tally.repeats:,} repeats"
+                + (f" + {tally.indicators:,} indicators" if tally.indicators else "")
                 + (f"   {does.status}{since}" if does else "")
                 + (f": {does.problem}" if does and does.problem else "")
             )

@@ -38,12 +38,15 @@ class LiveSource(Noun):
 
 
 class Tally(Noun):
-    """`received` = `events` + `dead_letters` + `repeats`, always. A repeat is a record that had come before."""
+    """`received` = `events` + `dead_letters` + `repeats` + `indicators`, always. A repeat is a record that had come
+    before; an indicator, for short, is an object of threat intelligence that was new: one that names something, one
+    that takes such a one back, or one that describes others."""
 
     received: int = 0
     events: int = 0
     dead_letters: int = 0
     repeats: int = 0
+    indicators: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -51,6 +54,7 @@ class Tally(Noun):
             events=self.events + other.events,
             dead_letters=self.dead_letters + other.dead_letters,
             repeats=self.repeats + other.repeats,
+            indicators=self.indicators + other.indicators,
         )
 
 

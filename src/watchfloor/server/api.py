@@ -86,10 +86,12 @@ class EventOut(BaseModel):
 
 
 class LiveOut(BaseModel):
-    """What a source handed in by itself; `received` = events + dead letters + `repeats`. Times in ms."""
+    """What a source handed in by itself; `received` = events + dead letters + `repeats` + `indicators` (objects of
+    threat intelligence). Times in ms."""
 
     received: int
     repeats: int
+    indicators: int
     last_heard: int
     per_minute: float
     silence: Silence | None

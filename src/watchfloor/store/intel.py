@@ -35,6 +35,11 @@ class Change(NamedTuple):
     changed: bool
     """Whether any indicator came or went."""
 
+    @property
+    def came(self) -> int:
+        """How many objects there were."""
+        return sum(self.fresh.values()) + sum(self.repeats.values())
+
 
 class Feed(NamedTuple):
     """What is held of one feed. Times in ms: when an object last came, and when the last new one did."""
@@ -96,6 +101,7 @@ class IntelStore:
         known = _known(connection, objects)
         taken: dict[tuple[str, str], IntelObject] = {}
         again: dict[tuple[str, str], IntelObject] = {}
+        changed = False
         for one in objects:
             key, digest = (one.source, one.uid), _digest(one)
             modified, state, before = known.get(key, (-1, "", ""))
@@ -105,10 +111,11 @@ class IntelStore:
             else:
                 fresh[one.source] += 1
                 taken[key] = one
+                changed |= "active" in (one.state, state)
                 known[key] = (one.modified, one.state, digest)
         _touch(connection, [one for key, one in again.items() if one.part_of and key not in taken])
         _replace(connection, list(taken.values()))
-        return any(one.state != "context" for one in taken.values())
+        return changed
 
     def forget(self, tenant: str, source: str) -> int:
         """Remove all of a feed; returns how many indicators that were. Raises NotFoundError."""

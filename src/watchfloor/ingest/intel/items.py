@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.intel import (
     INDICATOR_TYPES,
     ExploitedVulnerability,
@@ -14,6 +15,8 @@ from watchfloor.core.intel import (
     spelled,
 )
 
+BROKEN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, WatchfloorError)
+"""What reading an object may raise that is not as it should be."""
 Item = Indicator | Warninglist | ExploitedVulnerability | IntelProblem
 
 

@@ -39,20 +39,32 @@ _BEHIND = re.compile(r"(?:\s+[#;]|\s+//).*$")
 _NOWHERE = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1"})  # noqa: S104
 
 
+def heading_of(text: str) -> str:
+    """The heading of a list with columns; empty where each line is a value."""
+    first = next((line for line in text.splitlines() if is_entry(line)), "")
+    heads = [_plain(head) for head in next(csv.reader([first]), [])]
+    return first if "value" in heads or (len(heads) > 1 and any(head in _TYPED for head in heads)) else ""
+
+
+def is_entry(line: str) -> bool:
+    """Whether a line is neither empty nor a comment."""
+    return bool(line.strip()) and not line.lstrip().startswith(_COMMENT)
+
+
 def read_list(file: Path, text: str) -> Iterator[Item]:
     """Columns type, value, description, confidence, valid_from, valid_until, source; `value` is all that must be there.
 
     Without a type it is told by the value's shape. Instead of `value` a column may be named by its type (`dst_ip`,
     `url`, `sha256`). A file without a heading is a list of values, one a line.
     """
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(_COMMENT)]
-    heads = [_plain(head) for head in next(csv.reader(lines[:1]), [])]
-    typed = [head for head in heads if head in _TYPED]
-    if "value" in heads or (len(heads) > 1 and typed):
+    if heading := heading_of(text):
+        lines = [line for line in text.splitlines() if is_entry(line)]
+        heads = [_plain(head) for head in next(csv.reader([heading]))]
+        typed = [head for head in heads if head in _TYPED]
         yield from _rows(file, heads, lines[1:], [] if "value" in heads else typed)
         return
     for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith(_COMMENT):
+        if not is_entry(line):
             continue
         try:
             yield _row(file, {"value": _value(line)})

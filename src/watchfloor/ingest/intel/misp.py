@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from watchfloor.core.clock import parse_iso
-from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.intel import Indicator, IntelProblem
-from watchfloor.ingest.intel.items import ALIASES, Item, Term, indicators
+from watchfloor.ingest.intel.items import ALIASES, BROKEN, Item, Term, indicators
 
 # Types whose value has two parts: which of them names the thing. The rest of the pair (a port, a file's name beside its
 # hash) adds nothing that makes it another thing; `domain|ip` names two.
@@ -27,44 +26,60 @@ _TAGGED = re.compile(r'misp:confidence-level="([a-z-]+)"')
 
 def is_misp(document: Any) -> bool:
     """Whether a document holds events or attributes of MISP: an export, an answer of its API, a feed's event."""
-    return any(True for _ in _events(document))
+    return any(True for _ in events_of(document))
 
 
 def read_misp(file: Path, document: Any) -> Iterator[Item]:
-    for number, event in enumerate(_events(document)):
-        yield from _event(f"{file}, event {event.get('uuid') or number}", file, event)
+    for number, event in enumerate(events_of(document)):
+        where = f"{file}, event {event.get('uuid') or number}"
+        for attribute in attributes_of(event):
+            if not isinstance(attribute, dict) or not is_indicator(attribute) or attribute.get("deleted"):
+                continue  # context, or withdrawn
+            try:
+                yield from indicators_of(event, attribute, file.name)
+            except BROKEN as error:
+                yield IntelProblem(where=f"{where}, attribute {attribute.get('uuid', '')}".rstrip(), what=str(error))
 
 
-def _events(document: Any) -> Iterator[dict[str, Any]]:
+def events_of(document: Any) -> Iterator[dict[str, Any]]:
+    """The events of a document; attributes without one stand in an event that says nothing else."""
     if isinstance(document, list):
         for item in document:
-            yield from _events(item)
+            yield from events_of(item)
     elif isinstance(document, dict):
         inner = document.get("Event", document.get("response"))
         if isinstance(inner, dict) and "Event" in document:
             yield inner
         elif isinstance(inner, (dict, list)):
-            yield from _events(inner)
+            yield from events_of(inner)
         elif isinstance(document.get("Attribute"), list):
             yield document
 
 
-def _event(where: str, file: Path, event: dict[str, Any]) -> Iterator[Item]:
+def attributes_of(event: dict[str, Any]) -> Iterator[Any]:
+    """The attributes of an event and those of its objects. A deleted object's are deleted."""
+    own, objects = event.get("Attribute"), event.get("Object")
+    yield from own if isinstance(own, list) else ()
+    for one in objects if isinstance(objects, list) else ():
+        held = one.get("Attribute") if isinstance(one, dict) else None
+        for attribute in held if isinstance(held, list) else ():
+            gone = isinstance(attribute, dict) and one.get("deleted")
+            yield attribute | {"deleted": True} if gone else attribute
+
+
+def is_indicator(attribute: dict[str, Any]) -> bool:
+    """Whether its author marked it for detection, and more people saw it than said that it is a false positive."""
+    sightings = attribute.get("Sighting")
+    kinds = [str(s.get("type")) for s in sightings if isinstance(s, dict)] if isinstance(sightings, list) else []
+    return attribute.get("to_ids") is True and kinds.count("1") <= kinds.count("0")
+
+
+def indicators_of(event: dict[str, Any], attribute: dict[str, Any], feed: str) -> list[Indicator]:
+    """What an attribute names. Raises one of BROKEN."""
+    if isinstance(attribute.get("Event"), dict):  # as the API gives attributes by themselves
+        event = attribute["Event"] | event
     organisation = event.get("Orgc")
-    source = str(organisation.get("name") or file.name) if isinstance(organisation, dict) else file.name
-    objects = event.get("Object")
-    held = [o.get("Attribute") for o in objects if isinstance(o, dict)] if isinstance(objects, list) else []
-    for group in (event.get("Attribute"), *held):
-        for attribute in group if isinstance(group, list) else ():
-            if not isinstance(attribute, dict) or attribute.get("to_ids") is not True or attribute.get("deleted"):
-                continue  # context, or withdrawn
-            try:
-                yield from _attribute(event, attribute, source)
-            except (ValueError, KeyError, TypeError, AttributeError, WatchfloorError) as error:
-                yield IntelProblem(where=f"{where}, attribute {attribute.get('uuid', '')}".rstrip(), what=str(error))
-
-
-def _attribute(event: dict[str, Any], attribute: dict[str, Any], source: str) -> list[Indicator]:
+    source = organisation.get("name") if isinstance(organisation, dict) else ""
     kind, value = str(attribute["type"]).lower(), str(attribute["value"])
     described = [str(event.get("info") or ""), str(attribute.get("comment") or "")]
     return indicators(
@@ -72,7 +87,8 @@ def _attribute(event: dict[str, Any], attribute: dict[str, Any], source: str) ->
         description=": ".join(part for part in described if part),
         confidence=_confidence(event, attribute),
         valid_from=parse_iso(str(attribute["first_seen"])) if attribute.get("first_seen") else 0,
-        source=source,
+        source=str(source or feed),
+        marking=_marking(event, attribute),
     )
 
 
@@ -96,9 +112,18 @@ def _terms(kind: str, value: str) -> list[Term]:
 
 
 def _confidence(event: dict[str, Any], attribute: dict[str, Any]) -> int:
-    for holder in (attribute, event):
-        for tag in holder.get("Tag") or ():
-            found = _TAGGED.search(str(tag.get("name"))) if isinstance(tag, dict) else None
-            if found and found[1] in _CONFIDENCE:
-                return _CONFIDENCE[found[1]]
+    for tag in (*_tags(attribute), *_tags(event)):
+        found = _TAGGED.search(tag)
+        if found and found[1] in _CONFIDENCE:
+            return _CONFIDENCE[found[1]]
     return 50
+
+
+def _marking(event: dict[str, Any], attribute: dict[str, Any]) -> str:
+    """The TLP tag of the attribute, or else of its event."""
+    return next((tag for tag in (*_tags(attribute), *_tags(event)) if tag.startswith("tlp:")), "")
+
+
+def _tags(holder: dict[str, Any]) -> list[str]:
+    tags = holder.get("Tag")
+    return [str(tag.get("name")).lower() for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []

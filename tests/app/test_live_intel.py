@@ -1,0 +1,160 @@
+"""Threat intelligence that comes while the product runs: kept and counted, matched at once, and in the past."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from watchfloor.app.watchfloor import Watchfloor
+from watchfloor.core.intake import LiveState, Tally
+from watchfloor.core.record import DeadLetter
+from watchfloor.store.spool import Parcel, Spool
+
+FEED, AT = "taxii/cert", 1_792_000_000_000
+NOW = "2026-10-14T17:00:00Z"
+
+
+def stix(name: str, pattern: str, **more: Any) -> dict[str, Any]:
+    return {
+        "type": "indicator", "spec_version": "2.1", "id": f"indicator--{name}", "created": NOW, "modified": NOW,
+        "name": name, "pattern": pattern, "pattern_type": "stix", "valid_from": NOW, "confidence": 90, **more,
+    }  # fmt: skip
+
+
+def domain(value: str, **more: Any) -> dict[str, Any]:
+    return stix(value, f"[domain-name:value = '{value}']", **more)
+
+
+def hand(
+    product: Watchfloor, spool: Spool, content: Any, form: str = "stix", *, at: int = AT, source: str = FEED
+) -> None:
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    spool.put(product.parts.tenant, Parcel(source, at, body, form)).result()
+    product.intake.work(spool)
+
+
+def tally(product: Watchfloor, source: str = FEED) -> Tally:
+    return product.parts.documents.get(product.parts.tenant, LiveState, source).tally
+
+
+def known(product: Watchfloor, value: str, kind: str = "domain") -> list[str]:
+    product.parts.intel.refresh()
+    return [f"{i.source} {i.value} {i.marking}".strip() for i in product.parts.intel.known(kind, value)]
+
+
+def test_each_object_is_counted_once_and_bad_ones_are_kept_with_their_reason(product: Watchfloor, spool: Spool) -> None:
+    good = domain("evil.example", created_by_ref="identity--c", object_marking_refs=[
+        "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"])  # fmt: skip
+    bad: list[Any] = [
+        stix("rule", "rule x {}", pattern_type="yara"), stix("odd", "[x-new:thing = 'a']"), 7, {"type": "indicator"},
+        {**domain("late.example"), "modified": "never"}, stix("no", ""), {**domain("x.example"), "confidence": 900},
+    ]  # fmt: skip
+    who = {"type": "identity", "id": "identity--c", "name": "CERT Example", "modified": NOW}
+    hand(product, spool, {"objects": [who, *bad[:3], good, *bad[3:]]})
+    assert tally(product) == Tally(received=9, indicators=2, dead_letters=7)
+    assert known(product, "www.evil.example") == ["CERT Example evil.example tlp:amber"]
+    letters = product.parts.documents.find(product.parts.tenant, DeadLetter)
+    assert all(product.dead_letters.content(letter).startswith(b'{"objects":[') for letter in letters)
+    assert any("yara" in letter.reason for letter in letters)
+    hand(product, spool, {"objects": [who, *bad, good]}, at=AT + 1)
+    assert tally(product) == Tally(received=18, indicators=2, dead_letters=7, repeats=9)
+    assert product.dead_letters.replay(letters[0].uid, "ana").read is False
+
+
+def test_names_given_before_are_known_in_what_follows(product: Watchfloor, spool: Spool) -> None:
+    who = {"type": "identity", "id": "identity--c", "name": "CERT Example", "modified": NOW}
+    hand(product, spool, {"objects": [who]})
+    hand(product, spool, {"objects": [domain("evil.example", created_by_ref="identity--c")]})
+    assert known(product, "evil.example") == ["CERT Example evil.example"]
+
+
+def test_newer_versions_and_revocations_count_and_older_ones_do_not(product: Watchfloor, spool: Spool) -> None:
+    later = "2026-10-15T17:00:00Z"
+    hand(product, spool, {"objects": [domain("evil.example")]})
+    hand(product, spool, {"objects": [{**domain("evil.example"), "revoked": True, "modified": later}]})
+    assert known(product, "evil.example") == []
+    hand(product, spool, {"objects": [domain("evil.example")]})
+    assert known(product, "evil.example") == []
+    assert tally(product) == Tally(received=3, indicators=2, repeats=1)
+
+
+def event(*attributes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"Event": {"uuid": "e-1", "info": "Phish", "threat_level_id": "1", "Orgc": {"name": "CIRCL"},
+                      "Tag": [{"name": "tlp:green"}], "Attribute": list(attributes), **more}}  # fmt: skip
+
+
+def attribute(uuid: str, value: str, **more: Any) -> dict[str, Any]:
+    return {"uuid": uuid, "type": "domain", "value": value, "to_ids": True, "timestamp": "1791000000", **more}
+
+
+def test_a_misp_event_is_a_whole_and_only_what_is_marked_for_detection_names(product: Watchfloor, spool: Spool) -> None:
+    first = event(
+        attribute("a", "evil.example"), attribute("b", "context.example", to_ids=False), attribute("c", "gone.example"),
+        attribute("d", "dead.example", deleted=True), attribute("e", "wrong.example", Sighting=[{"type": "1"}]),
+        attribute("f", "x", type="yara"), Object=[{"Attribute": [attribute("g", "object.example")]}],
+    )  # fmt: skip
+    hand(product, spool, first, "misp", source="misp/circl")
+    assert tally(product, "misp/circl") == Tally(received=7, indicators=6, dead_letters=1)
+    assert known(product, "evil.example") == ["CIRCL evil.example tlp:green"]
+    held = {v for v in ("evil", "context", "gone", "dead", "wrong", "object") if known(product, f"{v}.example")}
+    assert held == {"evil", "gone", "object"}
+    second = event(attribute("a", "evil.example"), attribute("b", "context.example", timestamp="1791000009"))
+    hand(product, spool, second, "misp", source="misp/circl", at=AT + 1)
+    held = {v for v in ("evil", "context", "gone", "object") if known(product, f"{v}.example")}
+    assert held == {"evil", "context"}
+
+
+def test_a_part_of_a_list_is_a_whole(product: Watchfloor, spool: Spool) -> None:
+    def part(*rows: str, at: int) -> None:
+        hand(product, spool, {"heading": "", "rows": rows, "part": "00"}, "entries", at=at, source="misp/list")
+
+    part("evil.example", "203.0.113.0/24 # bad", "what is this", at=AT)
+    assert tally(product, "misp/list") == Tally(received=3, indicators=2, dead_letters=1)
+    part("203.0.113.0/24 # bad", at=AT + 1)
+    assert known(product, "evil.example") == []
+    assert known(product, "203.0.113.9", "address") == ["list 203.0.113.0/24"]
+    part(at=AT + 2)
+    assert known(product, "203.0.113.9", "address") == []
+
+
+@pytest.mark.parametrize("form", ["stix", "misp", "entries"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1]", b"null", b'{"objects": 7}', b'{"objects": []}', b'{"Event": []}', b"[" * 5_000,
+                b'{"rows": "x"}', b'{"Event": {"Attribute": 7, "uuid": 7}}', b'{"rows": [7, null]}',
+                b'{"Event": {"Attribute": [{"uuid": "u", "type": "domain", "value": "\\ud800.x", "to_ids": true}]}}',
+                b'{"Event": {"Attribute": [{"uuid": "u", "type": "domain", "value": "a.b", "timestamp": 1e300}]}}',
+                b'{"objects": [{"type": "indicator", "id": "indicator--1", "modified": "0001-01-01T00:00:00+23:59"}]}',
+                ]
+)  # fmt: skip
+def test_whatever_a_feed_sends_is_a_dead_letter_at_worst(
+    product: Watchfloor, spool: Spool, form: str, content: bytes
+) -> None:
+    hand(product, spool, content, form)
+    found = tally(product)
+    assert found.received == found.dead_letters + found.indicators >= 1
+    assert spool.waiting(product.parts.tenant).parcels == 0
+
+
+def test_an_uploaded_bundle_is_the_same_as_one_from_a_feed(product: Watchfloor, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    bundle = {"type": "bundle", "id": "bundle--1", "objects": [domain("evil.example"), stix("bad", "")]}
+    (tmp_path / "in" / "bundle.json").write_text(json.dumps(bundle))
+    (tmp_path / "in" / "misp.json").write_text(json.dumps({"response": [event(attribute("a", "other.example"))]}))
+    (tmp_path / "in" / "windows.json").write_text(json.dumps({"Event": {"System": {"EventID": 1}}}))
+    done = product.pipeline.ingest([tmp_path / "in"])
+    assert (done.records, done.indicators, done.events, done.dead_letters) == (4, 2, 1, 1)
+    assert known(product, "evil.example") == ["bundle.json evil.example"]
+    assert known(product, "other.example") == ["CIRCL other.example tlp:green"]
+
+
+def test_a_webhook_may_bring_a_bundle_and_lines_that_only_look_like_one_are_records(
+    product: Watchfloor, spool: Spool
+) -> None:
+    bundle = {"type": "bundle", "id": "bundle--1", "objects": [domain("evil.example")]}
+    hand(product, spool, bundle, form="", source="webhook/x")
+    assert tally(product, "webhook/x") == Tally(received=1, indicators=1)
+    hand(product, spool, json.dumps(bundle).encode() + b"\n" + json.dumps(bundle).encode(), form="", source="webhook/y")
+    assert tally(product, "webhook/y").events >= 1
