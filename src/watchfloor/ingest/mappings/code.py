@@ -149,7 +149,11 @@ class Function:
         if not before:
             return f"g({self.module.literal(last)})"
         if last.isdigit():
-            return f"step({self._at(tuple(before))}, {self.module.literal(last)})"
+            above = self._at(tuple(before))
+            if not last.isascii():
+                return f"step({above}, {self.module.literal(last)})"
+            item = f"({above}[{int(last)}] if len({above}) > {int(last)} else None)"
+            return f"({item} if type({above}) is list else step({above}, {self.module.literal(last)}))"
         getter_ = self.known(("get", *before))
         if getter_ is None:
             value = self._at(tuple(before))

@@ -7,6 +7,7 @@ needs. A record's short texts come again and again; what was found in them is re
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import re2
@@ -15,6 +16,10 @@ from watchfloor.ingest.mappings.literals import needed
 from watchfloor.ingest.mappings.runtime import Known
 
 _REMEMBERED = 512  # of each pattern; there are hundreds
+_Search = Callable[[Any, bytes, int, int], Sequence[tuple[int, int]]]
+"""From how to look for it, a text, and from where to where, to the spans of the match and of its groups."""
+_ANYWHERE = re2._Anchor.UNANCHORED
+_NOWHERE = (-1, -1)
 _QUIET = re2.Options()
 _QUIET.log_errors = False  # they are raised
 # `^` and plain characters.
@@ -34,14 +39,17 @@ class Pattern:
         self._names = [(name.decode(), index) for name, index in self._compiled.groupindex.items()]
         self._start = _start(pattern)
         self._any_of = needed(pattern)
-        self._first = self._compiled
+        first = self._compiled
         self._stops: list[bytes] | None = None
         tail = _TAIL.search(pattern)
         if self.groups == 1 and tail is not None and tail.end() == len(pattern) and not _may_part(pattern):
             # RE2 is slow at saying where a long group lies; of this one it needs to find the beginning only.
-            self._first = re2.compile(f"{pattern[: tail.start()]}([^{tail[1]}])".encode(), _QUIET)
+            first = re2.compile(f"{pattern[: tail.start()]}([^{tail[1]}])".encode(), _QUIET)
             stops = _ESCAPED.sub(lambda found: _CONTROL.get(found[1], found[1]), tail[1])
             self._stops = [char.encode() for char in stops]
+        # What `search` calls for each match, without what it does around it: that takes longer than most matches.
+        self._search: _Search = self._compiled._regexp.Match
+        self._search_first: _Search = first._regexp.Match
         self.first_group = Known(self._first_group, _REMEMBERED)
         """From a text to the pattern's first group, or None."""
 
@@ -58,10 +66,8 @@ class Pattern:
         if not self._possible(text):
             return None
         content = text.encode("utf-8", "replace")
-        found = self._first.search(content)
-        if not found:
-            return None
-        start, end = found.span(1)
+        spans = self._search_first(_ANYWHERE, content, 0, len(content))
+        start, end = spans[1] if self.groups else _NOWHERE
         if start < 0:
             return None
         if self._stops is not None:
@@ -76,11 +82,11 @@ class Pattern:
         if not self._possible(text):
             return None
         content = text.encode("utf-8", "replace")
-        found: Any = self._compiled.search(content)
-        if not found:
+        spans = self._search(_ANYWHERE, content, 0, len(content))
+        if spans[0] == _NOWHERE:
             return None
-        spans = ((name, *found.span(index)) for name, index in self._names)
-        return {name: content[start:end].decode("utf-8", "replace") for name, start, end in spans if start >= 0}
+        groups = ((name, *spans[index]) for name, index in self._names)
+        return {name: content[start:end].decode("utf-8", "replace") for name, start, end in groups if start >= 0}
 
 
 def _start(pattern: str) -> str:
