@@ -23,13 +23,18 @@ from watchfloor.cli.options import (
     Rules,
     TenantName,
 )
-from watchfloor.cli.output import lines, progress, put, say
+from watchfloor.cli.output import lines, progress, put, say, wrapped
 
 if TYPE_CHECKING:
     from watchfloor.core.event import Event
+    from watchfloor.core.finding import Finding
+    from watchfloor.detect import Detector
+    from watchfloor.detect.correlation import Hit
     from watchfloor.ingest import Normalizer
 
 SHOWN = 20
+AT_A_TIME = 8_000
+"""Matches that are counted at one time."""
 
 
 def register(app: typer.Typer) -> None:
@@ -110,7 +115,7 @@ def detect(
     format: OutputFormat = "text",
     tenant: TenantName = "default",
 ) -> None:
-    """Events to findings: one line a match.
+    """Events to findings: one line a match, at the end those of correlations.
 
     Example: `watchfloor detect logs/ --rules sigma/rules --format jsonl`
     """
@@ -121,19 +126,43 @@ def detect(
 
     detector = Detector.load(rules, shipped=shipped, intel=load_intel(intel) if intel else None)
     reading = Reading(paths, tenant, Normalizer.shipped(*mappings))
-    matches = (finding_line(one) for event in reading for one in detector.findings(event) if not one.quiet)
+    matches = (finding_line(one) for one in _found(reading, detector, tenant) if not one.quiet)
     found = lines(matches) if format == "jsonl" else _put_matches(matches)
     _problems(detector)
     reading.say_balance()
     say(f"{found:,} findings")
 
 
+def _found(reading: Reading, detector: Detector, tenant: str) -> Iterator[Finding]:
+    """What single events raise as they are read, and at the end what they raise together: only then is it whole."""
+    from watchfloor.detect.correlation import MemoryGroups
+
+    correlator, groups = detector.correlator, MemoryGroups(tenant)
+    together: dict[str, Finding] = {}
+    hits: list[Hit] = []
+    for event in reading:
+        findings, counted = detector.examine(event)
+        yield from findings
+        hits += counted
+        if len(hits) >= AT_A_TIME:
+            together.update((one.uid, one) for one in correlator.step(hits, groups, 0))
+            hits.clear()
+    for one in (*correlator.step(hits, groups, 0), *correlator.finish(groups, 0, 0)):
+        together[one.uid] = one
+    yield from sorted(together.values(), key=lambda one: (one.time, one.uid))
+
+
 def _put_matches(matches: Iterator[dict[str, Any]]) -> int:
-    """Two lines a match, what and where; returns how many."""
+    """Two lines a match, what and where, and for a correlation what was counted; returns how many matches."""
     count = 0
     for match in matches:
         put("{level:<13} {time}  {title}".format(**match))
-        put("  {file}, record {record}".format(**match), "dim")
+        if "counted" in match:
+            put(wrapped(match["counted"], "  "))
+            files = ", ".join(dict.fromkeys(event["file"] for event in match["events"]))
+            put(f"  {match['total']:,} events until {match['last']}, in {files}", "dim")
+        else:
+            put("  {file}, record {record}".format(**match), "dim")
         count += 1
     return count
 

@@ -51,14 +51,31 @@ def case_line(row: QueueRow, findings: Mapping[str, Finding]) -> dict[str, Any]:
 
 
 def finding_line(finding: Finding) -> dict[str, Any]:
-    """One finding as data for programs; `record` counts from 1."""
-    return {
+    """One finding as data for programs; `record` counts from 1.
+
+    A correlation's says what was counted and on which events it rests; `file` and `record` are those of the last one.
+    """
+    line: dict[str, Any] = {
         "rule_id": finding.detection.uid,
         "title": finding.title,
         "level": finding.severity.name,
         "file": finding.source,
         "record": finding.position + 1,
         "time": iso(finding.time),
+    }
+    if (counted := finding.correlated) is None:
+        return line
+    events = [
+        {"rule": one.rule, "file": one.source, "record": one.position + 1, "time": iso(one.time)}
+        for one in counted.events
+    ]
+    return line | {
+        "counted": counted.sentence,
+        "group": counted.group,
+        "value": counted.value,
+        "last": iso(counted.last),
+        "total": counted.total,
+        "events": events,
     }
 
 

@@ -8,7 +8,7 @@ It is told when the condition first holds and told again when more events belong
 
 Late events: two events are counted together when the one was not more than a day (`KEPT`) longer under way than the
 other. A rule that must know that a window is whole waits an hour (`LATENESS`) beyond its time span after the window's
-last event came; what comes later than that adds matches and takes none back.
+last event came, and as long as the rules under it do; what comes later adds matches and takes none back.
 
 Bounds: `MOST_COUNTED` events of a group and `MOST_A_RULE` of a rule are kept, the newest; where one is let go of that
 could have mattered, a finding says so, once a day and rule.
@@ -71,6 +71,10 @@ class Correlator:
         self._by_uid = {rule.uid: rule for rule in correlations.rules}
         self._feeds, self._over = correlations.feeds, correlations.over
         self._silent = correlations.silent
+        self._waits: dict[str, int] = {}
+        for rule in self._rules:  # a rule comes after those that it refers to
+            below = max((self._waits.get(uid, 0) for uid in rule.rules), default=0)
+            self._waits[rule.uid] = below if rule.eager else below + rule.span + LATENESS
 
     @property
     def waits(self) -> bool:
@@ -123,8 +127,11 @@ class Correlator:
     def expire(self, groups: Groups, now: int) -> None:
         """Let go of groups whose events are too old to be counted with new ones."""
         for rule in self._rules:
-            while old := groups.between(rule.uid, 0, now - rule.span - KEPT, limit=500):
+            while old := groups.between(rule.uid, 0, now - self._kept(rule), limit=500):
                 groups.remove(rule.uid, old)
+
+    def _kept(self, rule: Correlation) -> int:
+        return rule.span + self._waits[rule.uid] + KEPT
 
     def _run(self, hits: Sequence[Hit], groups: Groups, now: int, settling: _Settling | None) -> list[Finding]:
         waiting: dict[str, list[Hit]] = {}
@@ -156,9 +163,9 @@ class Correlator:
             span = group.add(entries, now)
             if span is None:
                 continue
-            dropped = group.trim(now - rule.span - KEPT, MOST_COUNTED)
+            dropped = group.trim(now - self._kept(rule), MOST_COUNTED)
             changed.append(group)
-            yield from self._tell(rule, group, span, now - _wait(rule), waiting)
+            yield from self._tell(rule, group, span, now - self._waits[rule.uid], waiting)
             if dropped and not group.told:
                 lost.append(dropped[-1])
         groups.put(rule.uid, changed)
@@ -172,8 +179,8 @@ class Correlator:
         if settling.all:
             decided, pending = _EVER, groups.between(rule.uid, settling.since, _EVER)
         else:
-            decided = now - _wait(rule)
-            pending = groups.between(rule.uid, settling.since - _wait(rule), decided + 1)
+            decided = now - self._waits[rule.uid]
+            pending = groups.between(rule.uid, settling.since - self._waits[rule.uid], decided + 1)
         for group in pending:
             yield from self._tell(rule, group, None, decided, waiting)
         groups.put(rule.uid, pending)
@@ -197,11 +204,6 @@ class Correlator:
                 yield one
             for over, ref in self._over.get(rule.uid, ()):
                 waiting.setdefault(over, []).extend(_upward(rule, group, match, self._by_uid[over], ref))
-
-
-def _wait(rule: Correlation) -> int:
-    """How long after the last event of a window came it is whole."""
-    return 0 if rule.eager else rule.span + LATENESS
 
 
 def _over(rule: Correlation, groups: Groups) -> list[Entry]:
