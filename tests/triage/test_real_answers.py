@@ -84,6 +84,7 @@ EVENTS: dict[str, tuple[Layer, dict[str, Any], dict[str, Any]]] = {
             "dst_endpoint": {"ip": "203.0.113.9"},
             "device": {"hostname": "ws-1"},
             "finding_info": {"title": "ET X"},
+            "status_id": 4,
         },
         {},
     ),
@@ -91,11 +92,14 @@ EVENTS: dict[str, tuple[Layer, dict[str, Any], dict[str, Any]]] = {
 
 
 def finding_of(event: Event, title: str) -> Finding:
+    closed = event.ocsf.get("status_id") == 4
     return Finding(
         tenant=TENANT,
         uid=f"f-{event.uid}",
         time=event.time,
-        detection=Detection(uid=title, title=title, family="f", source="s", kind="rule"),
+        detection=Detection(uid=title, title=title, family="f", source="s", kind="vendor" if closed else "rule"),
+        standing="resolved" if closed else "open",
+        standing_event=event.uid,
         severity=Severity.high,
         layer=event.layer,
         event_uid=event.uid,
