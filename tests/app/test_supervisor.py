@@ -14,9 +14,10 @@ import pytest
 from tests.server.intake.serving import wait_for
 from watchfloor.app import supervisor as module
 from watchfloor.app.watchfloor import Watchfloor
+from watchfloor.cli import doctor
 from watchfloor.cli.doctor import checks
 from watchfloor.core.errors import WatchfloorError
-from watchfloor.ingest.sources import Hand, Source
+from watchfloor.ingest.sources import KINDS, Hand, Source
 from watchfloor.store.spool import Spool
 
 
@@ -98,7 +99,10 @@ def test_a_problem_is_shown_without_what_looks_like_a_secret(
     assert problem == "token=*** broke at 2"
 
 
-def test_a_wrong_settings_file_is_said_by_each_that_reads_it(product: Watchfloor) -> None:
+def test_a_wrong_settings_file_is_said_by_each_that_reads_it(
+    product: Watchfloor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_content", lambda: "")  # it takes seconds
     home = product.parts.home.path
     (home / "sources.yaml").write_text("sources:\n- {name: a, kind: syslog, transport: udp, port: x}\n")
     (trouble,) = product.supervisor.look()[1]
@@ -115,3 +119,86 @@ def test_a_wrong_settings_file_is_said_by_each_that_reads_it(product: Watchfloor
     (home / "sources.yaml").write_text("sources:\n" + "- {name: a, kind: tail, paths: [/var/log]}\n" * 2)
     with pytest.raises(WatchfloorError, match="twice"):
         product.supervisor.sources()
+
+
+class Ticking(Source):
+    """Says each start, and counts how many of its kind run at once."""
+
+    kind: Literal["ticking"]
+    """Always the same."""
+    value: int = 0
+    """What tells one from its change."""
+
+    async def run(self, hand: Hand) -> None:
+        RUNS.append(f"{self.name}{self.value}")
+        AT_ONCE[self.name] = AT_ONCE.get(self.name, 0) + 1
+        assert AT_ONCE[self.name] == 1, "two of the same at once"
+        try:
+            await hand.working()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)  # it takes a while to end
+            AT_ONCE[self.name] -= 1
+
+
+RUNS: list[str] = []
+AT_ONCE: dict[str, int] = {}
+
+
+def test_a_running_server_follows_the_file(product: Watchfloor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
+    monkeypatch.setitem(KINDS, "ticking", Ticking)
+    RUNS.clear()
+    AT_ONCE.clear()
+    file = product.parts.home.path / "sources.yaml"
+    spool = Spool(product.parts.home.spool)
+
+    def write(**values: int) -> None:
+        entries = "".join(f"- {{name: {name}, kind: ticking, value: {value}}}\n" for name, value in values.items())
+        file.write_text("sources:" + ("\n" + entries if entries else " []\n"))
+
+    def now() -> dict[str, str]:
+        return {one.uid.removeprefix("ticking/"): one.status for one in product.supervisor.health()}
+
+    with product.supervisor.running(spool):  # there is no file yet
+        write(a=1)
+        wait_for(lambda: now() == {"a": "working"})
+        write(a=1, b=1)
+        wait_for(lambda: now() == {"a": "working", "b": "working"})
+        write(a=2, b=1)
+        wait_for(lambda: "a2" in RUNS)
+        file.write_text("sources:\n- {name: a, kind: ticking, value: much}\n")
+        trouble = wait_for(lambda: product.supervisor.look()[1])[0]
+        assert "value" in trouble.problem
+        wait_for(lambda: now() == {"a": "working", "b": "working"})  # what runs goes on, and is seen
+        write(b=1)
+        wait_for(lambda: AT_ONCE["a"] == 0)
+        for value in range(5, 9):  # changes faster than it ends
+            write(b=1, a=value)
+        wait_for(lambda: "a8" in RUNS)
+        write(b=1)
+        wait_for(lambda: AT_ONCE["a"] == 0)
+        write(a=8, b=1)
+        wait_for(lambda: RUNS.count("a8") == 2)
+        file.unlink()
+        wait_for(lambda: AT_ONCE == {"a": 0, "b": 0})
+    spool.close()
+    assert RUNS.count("b1") == 1, "what did not change was left alone"
+
+
+def test_a_server_starts_with_a_broken_file_and_runs_what_stands_there_when_it_is_mended(
+    product: Watchfloor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
+    monkeypatch.setitem(KINDS, "ticking", Ticking)
+    RUNS.clear()
+    AT_ONCE.clear()
+    file = product.parts.home.path / "sources.yaml"
+    file.write_text("sources: [\n")
+    spool = Spool(product.parts.home.spool)
+    with product.supervisor.running(spool):
+        assert "sources.yaml" in product.supervisor.look()[1][0].problem
+        file.write_text("sources:\n- {name: a, kind: ticking}\n")
+        wait_for(lambda: RUNS == ["a0"])
+        assert product.supervisor.look()[1] == []
+    spool.close()

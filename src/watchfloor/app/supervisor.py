@@ -1,5 +1,5 @@
 """Runs the sources of `sources.yaml` while the product is served: starts them, stores what they hand in, starts those
-that failed again after growing waits, and says how each does."""
+that failed again after growing waits, follows changes of the file, and says how each does."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import asyncio
 import threading
 import time
 import traceback
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -18,10 +21,12 @@ from watchfloor.app.parts import Parts
 from watchfloor.core.errors import NotFoundError, WatchfloorError
 from watchfloor.core.intake import Trouble
 from watchfloor.core.source import Checkpoint, SourceHealth
-from watchfloor.ingest.sources import Source, read_sources, shown
+from watchfloor.ingest.sources import FILE, Source, read_sources, shown
 from watchfloor.store.spool import Parcel, Spool, SpoolFullError
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0
+LOOK_SECONDS = 1.0
+"""Between two looks at `sources.yaml`."""
 _FULL_SECONDS = 0.5
 _NOTE_SECONDS = 10.0
 _log = structlog.get_logger(__name__)
@@ -35,36 +40,48 @@ class Supervisor:
 
     def sources(self) -> tuple[Source, ...]:
         """As `sources.yaml` has them now. Raises WatchfloorError."""
-        return read_sources(self._parts.home.path)
+        try:
+            return read_sources(self._parts.home.path)
+        except OSError as error:
+            raise WatchfloorError(f"cannot be read: {error.strerror or error}", where=FILE) from None
 
     def health(self) -> list[SourceHealth]:
-        """How each source does, by name. Those that `sources.yaml` does not have any more are left out."""
-        known = {source.source for source in self.sources()}
+        """How each source does, by name. Those that `sources.yaml` does not have any more are left out; while it cannot
+        be read, those are there that run."""
         found = self._parts.documents.find(self._parts.tenant, SourceHealth, limit=None)
+        try:
+            known = {source.source for source in self.sources()}
+        except WatchfloorError:
+            known = {one.uid for one in found if one.status != "stopped"}
         said = {one.uid: one for one in found if one.uid in known}
         never = SourceHealth(tenant=self._parts.tenant, uid="", time=0, status="stopped")
         return [said.get(uid, never.model_copy(update={"uid": uid})) for uid in sorted(known)]
 
     def look(self) -> tuple[list[SourceHealth], list[Trouble]]:
         """How each source does, and what hinders them now; a `sources.yaml` that cannot be read is such a thing."""
+        health, troubles = self.health(), []
         try:
-            health = self.health()
+            self.sources()
         except WatchfloorError as error:
-            return [], [Trouble(doing="reading sources.yaml", problem=str(error), since=self._parts.clock())]
+            troubles = [Trouble(doing="reading sources.yaml", problem=str(error), since=self._written_at())]
         failing = [one for one in health if one.status == "failing"]
-        return health, [Trouble(doing=f"source {one.uid}", problem=one.problem, since=one.time) for one in failing]
+        troubles += [Trouble(doing=f"source {one.uid}", problem=one.problem, since=one.time) for one in failing]
+        return health, troubles
+
+    def _written_at(self) -> int:
+        """When `sources.yaml` was changed last (ms)."""
+        try:
+            return (self._parts.home.path / FILE).stat().st_mtime_ns // 1_000_000
+        except OSError:
+            return self._parts.clock()
 
     @contextmanager
     def running(self, spool: Spool) -> Iterator[None]:
-        """Run them until the block ends. Raises WatchfloorError when `sources.yaml` cannot be read."""
-        sources = self.sources()
-        if not sources:
-            yield
-            return
+        """Run them until the block ends, as `sources.yaml` has them at each moment."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="sources", daemon=True)
         thread.start()
-        running = [asyncio.run_coroutine_threadsafe(self._keep_running(each, spool), loop) for each in sources]
+        following = asyncio.run_coroutine_threadsafe(self._follow(spool), loop)
         try:
             yield
         finally:
@@ -73,8 +90,40 @@ class Supervisor:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
-            for one in running:
-                one.cancel()
+            following.cancel()
+
+    async def _follow(self, spool: Spool) -> None:
+        """Start what `sources.yaml` has new, stop what it has no more, start again what has changed. While the file
+        cannot be read, what runs goes on."""
+        runs: dict[str, _Run] = defaultdict(_Run)
+        seen: bytes | None = None
+        before = b""
+        while True:
+            text = await asyncio.to_thread(_bytes_of, self._parts.home.path / FILE)
+            settled, before = text == before, text  # an editor may be in the middle of writing it
+            if text != seen and (settled or seen is None):
+                seen = text
+                try:
+                    wanted = {source.source: source for source in await asyncio.to_thread(self.sources)}
+                except WatchfloorError as error:
+                    _log.error("what runs goes on as it was", problem=str(error))
+                else:
+                    self._change(runs, wanted, spool)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _change(self, runs: dict[str, _Run], wanted: Mapping[str, Source], spool: Spool) -> None:
+        for name in {**runs, **wanted}:
+            run, source = runs[name], wanted.get(name)
+            if run.source == source:
+                continue
+            if run.task is not None:
+                run.task.cancel()
+            run.source = source
+            run.task = asyncio.create_task(self._take_turn(run, source, spool)) if source else None
+
+    async def _take_turn(self, run: _Run, source: Source, spool: Spool) -> None:
+        async with run.turn:  # the one before it ends first
+            await self._keep_running(source, spool)
 
     async def _keep_running(self, source: Source, spool: Spool) -> None:
         hand = _Hand(self._parts, spool, source.source)
@@ -101,6 +150,24 @@ class Supervisor:
                 wait = min(wait * 2, LONGEST_WAIT)
         finally:
             await asyncio.shield(hand.say("stopped"))
+
+
+@dataclass
+class _Run:
+    """What runs under one source's name: the source as it was when it was started, or none any more."""
+
+    source: Source | None = None
+    task: asyncio.Task[None] | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        return str(error).encode()
 
 
 async def _end_all() -> None:

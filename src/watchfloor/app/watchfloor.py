@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from watchfloor.app.collected import Collected
 from watchfloor.app.dead_letters import DeadLetters
 from watchfloor.app.desk import Desk
 from watchfloor.app.intake import Intake
@@ -38,6 +39,7 @@ class Watchfloor:
         self.supervisor = Supervisor(parts)
         self.desk = Desk(parts, self.pipeline, self.intake, self.supervisor)
         self.live_sources = LiveSources(parts)
+        self.collected = Collected(parts)
         self.dead_letters = DeadLetters(parts, self.pipeline.keeper)
 
     @classmethod

@@ -92,7 +92,7 @@ class Spool:
         Raises WatchfloorError when another process has it, or it cannot be read.
         """
         self._most_parcels, self._most_bytes = most_parcels, most_bytes
-        self._lock_file = _claim(path)
+        self._lock_file = claim(path)
         try:
             self._writing, self._reading = _connect(path), _connect(path)
             self._waiting: dict[str, Waiting] = defaultdict(lambda: Waiting(0, 0))
@@ -262,8 +262,8 @@ def _promise() -> Future[int]:
     return future
 
 
-def _claim(path: Path) -> IO[bytes]:
-    """The lock that says whose the file is; it falls with the process."""
+def claim(path: Path) -> IO[bytes]:
+    """The lock that says whose the file is; it falls with the process. Raises WatchfloorError when another has it."""
     file = path.with_suffix(".lock").open("wb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

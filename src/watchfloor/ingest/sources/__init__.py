@@ -15,7 +15,7 @@ from watchfloor.ingest.sources.source import Hand, Source, shown
 from watchfloor.ingest.sources.syslog import Syslog
 from watchfloor.ingest.sources.tail import Tail
 
-__all__ = ["KINDS", "Hand", "Source", "read_sources", "shown"]
+__all__ = ["FILE", "KINDS", "Hand", "Source", "read_file", "read_sources", "shown"]
 
 FILE = "sources.yaml"
 KINDS: dict[str, type[Source]] = {"syslog": Syslog, "tail": Tail, "poll": Poll, "kafka": Kafka, "nats": Nats, "s3": S3}
@@ -27,8 +27,11 @@ def read_sources(home: Path) -> tuple[Source, ...]:
     Raises WatchfloorError that names the source and each wrong field.
     """
     file = home / FILE
-    if not file.exists():
-        return ()
+    return read_file(file) if file.exists() else ()
+
+
+def read_file(file: Path) -> tuple[Source, ...]:
+    """The sources of a file that is there. Raises as `read_sources` does."""
     found: list[Source] = []
     for where, data in content.documents(file):
         listed = data.get("sources") if isinstance(data, dict) and data.keys() == {"sources"} else None

@@ -33,8 +33,11 @@ class Poll(Source):
 
     kind: Literal["poll"]
     product: str
+    """A product by its name, or the absolute path of a file of one's own."""
     options: dict[str, Annotated[str, Field(coerce_numbers_to_str=True)]] = {}
+    """What the product has to be told, such as `options.domain=acme.okta.com`."""
     secrets: dict[str, Secret] = {}
+    """Where its secrets stand, such as `secrets.token=env:OKTA_TOKEN`."""
     streams: tuple[str, ...] = ()
     """Some of the product's streams; all where none is named."""
     every: Annotated[float, Field(ge=1, le=86_400)] | None = None

@@ -33,11 +33,17 @@ class Syslog(Source):
 
     kind: Literal["syslog"]
     transport: Literal["udp", "tcp", "tls"]
+    """How it comes: udp, tcp or tls."""
     port: Annotated[int, Field(ge=0, le=65_535)]
+    """The port on which it is listened for."""
     listen: str = "127.0.0.1"
+    """The address of this machine; 0.0.0.0 for all."""
     certificate: Path | None = None
+    """What this side shows with tls (PEM)."""
     key: Path | None = None
+    """The certificate's key (PEM)."""
     client_ca: Path | None = None
+    """Whose certificates senders must show (PEM); without it anybody may send."""
 
     @model_validator(mode="after")
     def _fits(self) -> Syslog:

@@ -46,6 +46,7 @@ class Tail(Source):
 
     kind: Literal["tail"]
     paths: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Absolute paths, with `*`, `?` and `**`; a folder stands for the files in it."""
     form: Literal["", "syslog", "ndjson", "csv", "zeek", "w3c"] = ""
     """The reader of the lines; empty where the content tells."""
     header_lines: Annotated[int, Field(ge=0, le=100)] = 0
@@ -55,6 +56,7 @@ class Tail(Source):
     quiet: Annotated[float, Field(gt=0)] = 60.0
     """A last line without an end is handed in when its file has not changed for so many seconds."""
     follow_links: bool = False
+    """Whether links are followed; container logs need it."""
 
     @field_validator("paths")
     @classmethod
