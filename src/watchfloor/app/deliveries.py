@@ -8,7 +8,7 @@ from pathlib import Path
 from watchfloor.app.parts import Parts
 from watchfloor.core.event import Event
 from watchfloor.core.intel_object import IntelObject
-from watchfloor.ingest import Unreadable, files_of
+from watchfloor.ingest import files_of
 from watchfloor.ingest.intel.objects import HEAD, Piece, form_of, read_objects
 from watchfloor.ingest.readers import read, read_parcel
 from watchfloor.ingest.readers.source import MEMORY_LIMIT
@@ -25,27 +25,25 @@ class Deliveries:
 
     def parcel(self, source: str, content: bytes, *, form: str, at: int) -> Iterator[Item]:
         """All that a live source handed in at a time (ms)."""
-        tenant, event = self._parts.tenant, self._parts.normalizer.event
+        tenant, events = self._parts.tenant, self._parts.normalizer.events
         pieces = self._objects(source, content, form, at)
         if pieces is not None:
             yield from pieces
             return
-        for item in read_parcel(tenant, source, content, form=form, at=at):
-            yield item if isinstance(item, Unreadable) else event(item)
+        yield from events(read_parcel(tenant, source, content, form=form, at=at))
 
     def files(
         self, paths: Sequence[Path], passed_over: list[str], names: Mapping[Path, str] | None = None
     ) -> Iterator[Item]:
         """All that files and folders hold, in a fixed order; `passed_over` and `names` as in `ingest.records`."""
-        tenant, event = self._parts.tenant, self._parts.normalizer.event
+        tenant, events = self._parts.tenant, self._parts.normalizer.events
         for file, named in files_of(paths):
             name = (names or {}).get(file, str(file))
             pieces = self._objects(name, _intel_in(file), "", self._parts.clock())
             if pieces is not None:
                 yield from pieces
                 continue
-            for item in read(file, tenant, name=name, passed_over=None if named else passed_over):
-                yield item if isinstance(item, Unreadable) else event(item)
+            yield from events(read(file, tenant, name=name, passed_over=None if named else passed_over))
 
     def _objects(self, source: str, content: bytes, form: str, at: int) -> list[Piece] | None:
         parts = self._parts

@@ -52,5 +52,4 @@ def ingest(
     names: Mapping[Path, str] | None = None,
 ) -> Iterator[Event | Unreadable]:
     """Events of all records in files and folders, and what could not be read; the rest as in `records`."""
-    for item in records(paths, tenant, passed_over=passed_over, names=names):
-        yield item if isinstance(item, Unreadable) else normalizer.event(item)
+    yield from normalizer.events(records(paths, tenant, passed_over=passed_over, names=names))
