@@ -7,6 +7,7 @@ is to look at, as when it was forwarded in the text. `reported` then stands in t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from email.message import Message
 from itertools import islice
@@ -20,6 +21,7 @@ from watchfloor.ingest.readers.source import Item, Source, whole
 
 MOST_REPORTED = 20
 NOTE_LIMIT = 4_000
+_HEADERS = 256 * 1024
 Data = dict[str, Any]
 
 
@@ -35,6 +37,12 @@ def read(source: Source) -> Iterator[Item]:
         return
     for entry, data in enumerate(_reported(raw, report)):
         yield msgspec.structs.replace(source.record("mail", 0, "message", raw, data), entry=entry)
+
+
+def sender(raw: bytes) -> str:
+    """Who a mail says that it is from, in lower case; empty where it does not."""
+    head = re.split(rb"\r?\n\r?\n", raw[:_HEADERS], maxsplit=1)[0]
+    return str(taken_apart(head + b"\n\n").get("from") or "").lower()
 
 
 def _reported(raw: bytes, report: Data) -> Iterator[Data]:
@@ -67,11 +75,12 @@ def _attached(message: Message) -> Iterator[bytes]:
         kind = part.get_content_type()
         if kind == "message/rfc822":
             inner = part.get_payload()
-            if not isinstance(inner, list) or not inner:
+            first = inner[0] if isinstance(inner, list) and inner else None
+            if not isinstance(first, Message):
                 continue
             packed = str(part.get("Content-Transfer-Encoding", "")).strip().lower() == "base64"
             # Not allowed, and done: then the parser took the code for the mail.
-            yield _unpacked(inner[0]) if packed and not inner[0].keys() else inner[0].as_bytes()
+            yield _unpacked(first) if packed and not first.keys() else first.as_bytes()
         elif (file_name(part) or "").lower().endswith(".eml"):
             yield payload(part)
 
@@ -98,6 +107,6 @@ def _parts(message: Message) -> Iterator[Message]:
         count += 1
         inner = part.get_payload()
         if part.get_content_maintype() == "multipart" and isinstance(inner, list):
-            waiting = [*inner[:MOST_PARTS], *waiting]
+            waiting = [*(one for one in inner[:MOST_PARTS] if isinstance(one, Message)), *waiting]
         else:
             yield part

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from watchfloor import content
 from watchfloor.core.errors import WatchfloorError
+from watchfloor.ingest.sources.imap import Imap
 from watchfloor.ingest.sources.kafka import Kafka
 from watchfloor.ingest.sources.nats import Nats
 from watchfloor.ingest.sources.poll import Poll
@@ -18,7 +19,15 @@ from watchfloor.ingest.sources.tail import Tail
 __all__ = ["FILE", "KINDS", "Hand", "Source", "read_file", "read_sources", "shown"]
 
 FILE = "sources.yaml"
-KINDS: dict[str, type[Source]] = {"syslog": Syslog, "tail": Tail, "poll": Poll, "kafka": Kafka, "nats": Nats, "s3": S3}
+KINDS: dict[str, type[Source]] = {
+    "syslog": Syslog,
+    "tail": Tail,
+    "poll": Poll,
+    "kafka": Kafka,
+    "nats": Nats,
+    "s3": S3,
+    "imap": Imap,
+}
 
 
 def read_sources(home: Path) -> tuple[Source, ...]:

@@ -129,9 +129,14 @@ class Web:
         if isinstance(auth, Duo):
             keys = fill(auth.integration_key, self._values), fill(auth.secret_key, self._values)
             return duo(asked, *keys, formatdate(self._now()))
+        return {"authorization": f"Bearer {await self.token()}"}
+
+    async def token(self) -> str:
+        """An access token that is still good, where one is signed in with. Raises WatchfloorError."""
+        assert isinstance(self._auth, OAuth2 | JwtBearer)
         if not self._token or self._now() >= self._until:
-            await self._get_token(auth)
-        return {"authorization": f"Bearer {self._token}"}
+            await self._get_token(self._auth)
+        return self._token
 
     async def _get_token(self, auth: OAuth2 | JwtBearer) -> None:
         headers, form = dict(_ALWAYS), dict[str, str]()
