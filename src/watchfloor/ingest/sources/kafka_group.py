@@ -31,7 +31,7 @@ MOST_RECORDS = 20_000
 FETCH_BYTES = 16 << 20
 REQUEST_SECONDS = 15
 REBALANCE_SECONDS, HAND_OVER_SECONDS = 30, 10
-SESSION_SECONDS = 30.0
+SESSION_SECONDS = 10.0
 """A member that the group has not heard of for so long is out of it."""
 _NEVER = 2**31 - 1
 _log = structlog.get_logger(__name__)
