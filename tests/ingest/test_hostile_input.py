@@ -317,7 +317,7 @@ def test_no_bytes_make_reading_raise_and_none_are_silently_dropped(
     for item in found:
         if isinstance(item, Record):
             assert normalizer.event(item).ocsf["class_uid"] >= 0
-    if format_of(magic + content, "x.jsonl") == "json" and (magic + content).strip():
+    if format_of(magic + content, "x.jsonl") == "json" and b"".join((magic + content).split()) not in (b"", b"[]"):
         assert found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from watchfloor.core.record import Record
 from watchfloor.ingest.readers import READERS, Unreadable, read
+from watchfloor.ingest.readers.source import Source, headed
 
 TWO = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
 
@@ -106,6 +110,35 @@ def test_csv_finds_its_delimiter(form: str, tmp_path: Path) -> None:
         {"time": "1", "name": "x", "note": "a, b"},
         {"time": "2", "name": "y"},
     ]
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", ",", ",", '"', "\n", "\n", "\r", "\0", " ", "é", "\x0b"]), max_size=40).map(
+        "".join
+    )
+)
+def test_csv_rows_are_those_of_the_standard_librarys_parser(text: str) -> None:
+    content = f"name,second,third\n{text}".encode()
+    parser, wanted, failed = csv.reader(line + "\n" for line in plain_lines(text)), list[list[str]](), 0
+    while True:
+        try:
+            wanted.append(next(parser))
+        except csv.Error:
+            failed += 1
+        except StopIteration:
+            break
+    failed += sum(len(row) > 3 for row in wanted)
+    head, stream = headed(io.BytesIO(content))
+    found = list(READERS["csv"](Source("acme", "x.csv", stream, head, 0)))
+    rows = [[cell for cell in row if cell] for row in wanted if row and len(row) <= 3]
+    assert [list(r.data.values()) for r in found if isinstance(r, Record)] == rows
+    assert sum(isinstance(r, Unreadable) for r in found) == failed
+    assert [r.position for r in found] == list(range(len(found)))
+
+
+def plain_lines(text: str) -> list[str]:
+    lines = text.replace("\0", "�").split("\n")
+    return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
 def test_a_csv_row_may_span_lines_and_keeps_its_bytes(tmp_path: Path) -> None:

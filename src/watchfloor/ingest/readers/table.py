@@ -36,29 +36,36 @@ def read(source: Source) -> Iterator[Item]:
     """Rows of a CSV file as `{column: text}`; empty cells are left out."""
     taken: list[bytes] = []
     overlong: list[int] = []
+    feed = lines(source.stream, source.longest)
+    begun: list[tuple[bytes, int]] = []  # the line that the parser of rows is to begin with
 
     def texts() -> Iterator[str]:
-        for line, length in lines(source.stream, source.longest):
+        while (one := begun.pop() if begun else next(feed, None)) is not None:
+            line, length = one
             taken.append(line)
             if length:
                 overlong.append(length)
-            yield ("" if length else line.decode("utf-8", "replace").replace("\0", "�")) + "\n"
+            yield ("" if length else _text(line)) + "\n"
 
-    feed = texts()
-    header = header_of(next(feed, "").strip(), prose=False)
+    line, length = next(feed, (b"", 0))
+    header = header_of("" if length else _text(line).strip(), prose=False)
     if header is None:
         yield source.unreadable(0, "file", "the first line is no CSV header", source.head)
         return
     delimiter, names = header
-    rows = csv.reader(feed, delimiter=delimiter)
+    rows = csv.reader(texts(), delimiter=delimiter)
     position = 0
-    while True:
+    for line, length in feed:
+        if not length and b'"' not in line and b"\r" not in line and len(line) < MIB:
+            if line:  # a row that needs no parser
+                yield _row(source, position, line, names, _text(line).split(delimiter))
+                position += 1
+            continue
         taken.clear()
         overlong.clear()
+        begun.append((line, length))
         try:
             row = next(rows)
-        except StopIteration:
-            return
         except csv.Error as error:
             yield source.unreadable(position, "row", f"no valid CSV row: {error}", b"\n".join(taken))
             position += 1
@@ -74,11 +81,16 @@ def read(source: Source) -> Iterator[Item]:
         position += 1
 
 
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").replace("\0", "�")
+
+
 def _row(source: Source, position: int, raw: bytes, names: list[str], row: list[str]) -> Item:
     if len(row) > len(names):
         reason = f"{len(row)} cells in a row, but {len(names)} columns in the header"
         return source.unreadable(position, "row", reason, raw)
-    data = {name: cell for name, cell in zip(names, row, strict=False) if cell != ""}
+    cells = zip(names, row, strict=False)
+    data = {name: cell for name, cell in cells if cell != ""} if "" in row else dict(cells)
     return source.record("csv", position, "row", raw, data)
 
 
