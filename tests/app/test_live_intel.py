@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.records import TRAIL
+from watchfloor.app.intel import Names
 from watchfloor.app.watchfloor import Watchfloor
+from watchfloor.core.clock import parse_iso
 from watchfloor.core.intake import LiveState, Tally
 from watchfloor.core.record import DeadLetter
 from watchfloor.store.spool import Parcel, Spool
@@ -120,21 +123,22 @@ def test_a_part_of_a_list_is_a_whole(product: Watchfloor, spool: Spool) -> None:
     assert known(product, "203.0.113.9", "address") == []
 
 
-@pytest.mark.parametrize("form", ["stix", "misp", "entries"])
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[1]", b"null", b'{"objects": 7}', b'{"objects": []}', b'{"Event": []}', b"[" * 5_000,
-                b'{"rows": "x"}', b'{"Event": {"Attribute": 7, "uuid": 7}}', b'{"rows": [7, null]}',
-                b'{"Event": {"Attribute": [{"uuid": "u", "type": "domain", "value": "\\ud800.x", "to_ids": true}]}}',
-                b'{"Event": {"Attribute": [{"uuid": "u", "type": "domain", "value": "a.b", "timestamp": 1e300}]}}',
-                b'{"objects": [{"type": "indicator", "id": "indicator--1", "modified": "0001-01-01T00:00:00+23:59"}]}',
-                ]
-)  # fmt: skip
-def test_whatever_a_feed_sends_is_a_dead_letter_at_worst(
-    product: Watchfloor, spool: Spool, form: str, content: bytes
-) -> None:
-    hand(product, spool, content, form)
-    found = tally(product)
-    assert found.received == found.dead_letters + found.indicators >= 1
+HOSTILE = [
+    b"", b"{", b"[1]", b"null", b'{"objects": 7}', b'{"objects": []}', b'{"Event": []}', b"[" * 5_000, b'{"rows": "x"}',
+    b'{"rows": [7, null]}', b'{"Event": {"Attribute": 7, "uuid": 7}}',
+    b'{"Event": {"Attribute": [{"uuid": "u", "type": "domain", "value": "\\ud800.x", "to_ids": true}]}}',
+    b'{"Event": {"Attribute": [{"uuid": "u", "type": "domain", "value": "a.b", "timestamp": 1e300}]}}',
+    b'{"Event": {"Attribute": [{"uuid": "u\\u0000", "type": "domain", "value": "a.b", "to_ids": true}]}}',
+    b'{"objects": [{"type": "indicator", "id": "indicator--1", "modified": "0001-01-01T00:00:00+23:59"}]}',
+]  # fmt: skip
+
+
+def test_whatever_a_feed_sends_is_a_dead_letter_at_worst(product: Watchfloor, spool: Spool) -> None:
+    for form in ("stix", "misp", "entries"):
+        for number, content in enumerate(HOSTILE):
+            hand(product, spool, content, form, source=f"taxii/{form}{number}")
+            found = tally(product, f"taxii/{form}{number}")
+            assert found.received == found.dead_letters + found.indicators >= 1
     assert spool.waiting(product.parts.tenant).parcels == 0
 
 
@@ -158,3 +162,73 @@ def test_a_webhook_may_bring_a_bundle_and_lines_that_only_look_like_one_are_reco
     assert tally(product, "webhook/x") == Tally(received=1, indicators=1)
     hand(product, spool, json.dumps(bundle).encode() + b"\n" + json.dumps(bundle).encode(), form="", source="webhook/y")
     assert tally(product, "webhook/y").events >= 1
+
+
+def sign_in(n: int, address: str, at: str = "2026-10-14T07:00:00Z") -> dict[str, Any]:
+    return TRAIL | {"eventID": f"{n:04d}", "eventTime": at, "sourceIPAddress": address}
+
+
+def findings(product: Watchfloor) -> list[tuple[str, str]]:
+    return sorted(
+        (f.detection.uid, f.event_uid) for f in product.pipeline.findings() if f.detection.kind == "indicator"
+    )
+
+
+def test_what_was_seen_yesterday_and_is_named_today_is_a_finding_and_once(product: Watchfloor, spool: Spool) -> None:
+    product.parts.clock = lambda: parse_iso(NOW)
+    old = sign_in(9, "203.0.113.9", "2026-09-01T00:00:00Z")  # more than 30 days before
+    rows = [sign_in(1, "203.0.113.7"), sign_in(2, "203.0.113.7"), sign_in(3, "198.51.100.1"), old]
+    hand(product, spool, b"\n".join(json.dumps(row).encode() for row in rows), "ndjson", source="webhook/trail")
+    product.pipeline.triage()
+    assert findings(product) == []
+    hand(product, spool, {"objects": [stix("net", "[ipv4-addr:value ISSUBSET '203.0.113.0/28']")]})
+    decided = product.pipeline.triage()
+    found = findings(product)
+    assert len(found) == 2
+    assert decided
+    told = [json.loads(e.body) for e in product.desk.ledger_entries() if e.kind == "intel.looked_back"]
+    assert [(e["indicators"], e["events"], e["findings"]) for e in told] == [(1, 2, 2)]
+    # The same is found by the detector on what comes now, and nothing is found twice.
+    hand(product, spool, json.dumps(sign_in(4, "203.0.113.7")).encode(), "ndjson", source="webhook/trail")
+    assert len(findings(product)) == 3
+    assert product.pipeline.triage()
+    assert len(findings(product)) == 3
+
+
+def test_looking_back_that_was_cut_off_begins_again(
+    product: Watchfloor, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product.parts.clock = lambda: parse_iso(NOW)
+    body = json.dumps(sign_in(1, "203.0.113.7")).encode()
+    hand(product, spool, body, "ndjson", source="webhook/trail")
+    hand(product, spool, {"objects": [stix("ip", "[ipv4-addr:value = '203.0.113.7']")]})
+    with monkeypatch.context() as patch:
+        patch.setattr(product.parts.lake, "events", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            product.pipeline.triage()
+    product.pipeline.triage()
+    assert len(findings(product)) == 1
+
+
+def test_domains_below_urls_and_senders_of_the_past_are_found(product: Watchfloor) -> None:
+    names = Names()
+    for kind, value in [("domain", "evil.example"), ("address", "203.0.113.0/24"), ("file", "a" * 64)]:
+        names.add(kind, value)
+    hits = [("domain", "a.b.evil.example"), ("url", "https://evil.example/x"), ("mailbox", "eve@mx.evil.example"),
+            ("address", "203.0.113.200"), ("file", "A" * 64), ("url", "http://203.0.113.7:8080/")]  # fmt: skip
+    misses = [("domain", "notevil.example"), ("domain", "example"), ("address", "203.0.114.1"), ("file", "b" * 64)]
+    assert [hit for hit in hits if not list(names.of(*hit))] == []
+    assert [miss for miss in misses if list(names.of(*miss))] == []
+
+
+def test_an_indicator_holds_for_events_before_its_end_and_for_none_after(product: Watchfloor, spool: Spool) -> None:
+    ends = "2026-10-14T08:00:00Z"
+    product.parts.clock = lambda: parse_iso(NOW)
+    hand(product, spool, {"objects": [stix("ip", "[ipv4-addr:value = '203.0.113.7']", valid_until=ends)]})
+    rows = [sign_in(1, "203.0.113.7", "2026-10-14T07:59:59Z"), sign_in(2, "203.0.113.7", ends)]
+    hand(product, spool, b"\n".join(json.dumps(row).encode() for row in rows), "ndjson", source="webhook/trail")
+    assert len(findings(product)) == 1
+    product.pipeline.triage()
+    # What was true of the past does not change as the clock goes on.
+    product.parts.clock = lambda: parse_iso("2026-12-24T00:00:00Z")
+    assert product.pipeline.triage() == []

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from watchfloor.app.decisions import DecisionRecord
 from watchfloor.app.watchfloor import Watchfloor
+from watchfloor.core.clock import parse_iso
+from watchfloor.store.spool import Parcel, Spool
 
 pytestmark = pytest.mark.xdist_group("story")
 
@@ -47,3 +52,50 @@ def test_a_changed_asset_reopens_exactly_the_verdicts_that_rested_on_it(decided:
     for uid in reopened:
         entries = [e for e in decided.desk.case_view(uid).entries if e.kind == "verdict.reopened"]
         assert entries
+
+
+def hand(product: Watchfloor, spool: Spool, *objects: dict[str, Any]) -> None:
+    parcel = Parcel("taxii/cert", product.parts.clock(), json.dumps({"objects": objects}).encode(), "stix")
+    spool.put(product.parts.tenant, parcel).result()
+    product.intake.work(spool)
+
+
+def test_a_verdict_is_decided_anew_when_a_feed_names_what_it_rests_on_or_takes_it_back(decided: Watchfloor) -> None:
+    product = decided
+    spool = Spool(product.parts.home.spool)
+    try:
+        product.parts.clock = lambda: parse_iso("2026-10-15T17:00:00Z")
+        before = {row.case.uid: row.verdict for row in product.desk.queue(limit=None)}
+        closed = [row for row in product.desk.queue(limit=None) if row.case.status == "closed"]
+        address, case = next(
+            (i.entity.value, row.case)
+            for row in closed
+            for i in row.case.involved
+            if i.entity.type == "address" and not i.entity.value.startswith(("10.", "192.168.", "172."))
+        )
+        feed: dict[str, Any] = {
+            "type": "indicator", "id": "indicator--new", "name": "new", "modified": "2026-10-14T00:00:00Z",
+            "pattern": f"[ipv4-addr:value = '{address}']", "confidence": 90,
+        }  # fmt: skip
+        hand(product, spool, feed)
+        reopened = set(product.pipeline.triage())
+        view = product.desk.case_view(case.uid)
+        assert case.uid in reopened
+        assert len(reopened) < len(before)
+        assert view.case.status != "closed"
+        assert view.verdict is not None
+        old = before[case.uid]
+        assert old is not None
+        assert view.verdict.probability > old.probability
+        assert any(
+            claim.grounded and address in claim.sentence and "new" in claim.sentence for claim in view.verdict.claims
+        )
+        assert [e.kind for e in view.entries if e.kind.startswith("verdict")][-1] == "verdict.reopened"
+
+        hand(product, spool, {**feed, "revoked": True, "modified": "2026-10-15T00:00:00Z"})
+        assert case.uid in product.pipeline.triage()
+        assert product.parts.intel.matches("address", address, parse_iso("2026-10-14T17:00:00Z")) == ()
+        stored, again = product.desk.replay(case.uid)
+        assert stored.canonical() == again.canonical()
+    finally:
+        spool.close()

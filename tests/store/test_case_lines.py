@@ -113,14 +113,25 @@ def test_a_line_follows_the_case_and_keeps_the_verdict(documents: Documents, lin
     assert lines.page("acme", Ask(tab="now")).counts == {"now": 0, "queue": 0, "closed": 0, "all": 1}
 
 
-def test_a_line_follows_the_newest_verdict_whatever_order_they_come_in(documents: Documents, lines: CaseLines) -> None:
+def test_a_line_follows_the_verdict_that_was_written_last_be_it_an_old_one_again(
+    documents: Documents, lines: CaseLines
+) -> None:
     documents.put("acme", verdict(1, of=1, time=5, disposition="queue"))
     documents.put("acme", case(1))
     assert only(lines).disposition == "queue"
     documents.put("acme", verdict(2, of=1, time=9, disposition="escalate"))
     assert only(lines).disposition == "escalate"
     documents.put("acme", verdict(3, of=1, time=7, disposition="close"))
+    assert only(lines).disposition == "close"
+    documents.put("acme", verdict(2, of=1, time=9, disposition="escalate"))
     assert only(lines).disposition == "escalate"
+    newest = documents.latest("acme", Verdict, "case-1")
+    assert newest == documents.latest_each("acme", Verdict, ["case-1"])["case-1"]
+    assert newest is not None
+    assert newest.disposition == "escalate"
+    documents.put("acme", verdict(1, of=1, time=5, disposition="queue"))
+    assert documents.latest("acme", Verdict, "case-1") == verdict(1, of=1, time=5, disposition="queue")
+    assert documents.count("acme", Verdict) == 3
     documents.put("acme", verdict(4, of=1, time=9, disposition="close"))
     assert only(lines).disposition == "close"
     newest = documents.latest("acme", Verdict, "case-1")

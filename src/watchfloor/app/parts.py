@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from watchfloor.respond.executor import Executor
     from watchfloor.respond.playbooks import Playbook
     from watchfloor.store.lake import Lake
+    from watchfloor.store.lake_values import LakeValues
     from watchfloor.triage.catalogue import Catalogue
     from watchfloor.triage.scorecard import Scorecard
 
@@ -129,6 +130,12 @@ class Parts:
         from watchfloor.store.lake import Lake
 
         return Lake(self.home.lake)
+
+    @cached_property
+    def lake_values(self) -> LakeValues:
+        from watchfloor.store.lake_values import LakeValues
+
+        return LakeValues(self.home.lake)
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -17,6 +17,7 @@ from watchfloor.app.deliveries import Deliveries
 from watchfloor.app.keeping import Keeper
 from watchfloor.app.parts import Parts
 from watchfloor.app.progress import Report, silent
+from watchfloor.app.retro import Retro
 from watchfloor.core.finding import Finding
 from watchfloor.core.noun import Noun
 
@@ -77,6 +78,7 @@ class Pipeline:
         self._parts = parts
         self.keeper = Keeper(parts)
         self._decider = Decider(parts)
+        self._retro = Retro(parts)
         self._deciding = threading.Lock()
 
     @_few_collections()
@@ -137,12 +139,17 @@ class Pipeline:
 
     @_few_collections()
     def triage(self, report: Report = silent) -> list[str]:
-        """Correlate all findings and decide every case whose inputs changed. Returns the uids of cases decided.
+        """Look back with new indicators, correlate all findings and decide every case whose inputs changed. Returns
+        the uids of cases decided.
 
-        One at a time: a second call waits.
+        One at a time: a second call waits. Where looking back fails, cases are decided all the same before it is said.
         """
         with self._deciding:
-            return self._decider.run(self.findings(), report)
+            try:
+                self._retro.run(report)
+            finally:
+                decided = self._decider.run(self.findings(), report)
+        return decided
 
 
 def _batches(items: Iterable[T], size: int) -> Iterable[list[T]]:

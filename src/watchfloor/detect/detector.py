@@ -93,6 +93,12 @@ class Detector:
         """All findings on one event by itself: a vendor's own alert or a person's report first, then rules, then indicators."""
         return self.examine(event).findings
 
+    def named(self, event: Event) -> list[Finding]:
+        """Those findings on one event that intelligence gives."""
+        raised = indicator_findings(event, self._intel) if self._intel is not None else []
+        entities, thread = (involved(event), self._threads.of(event)) if raised else ((), ())
+        return [finding(event, each, entities, thread) for each in raised]
+
     def examine(self, event: Event) -> Examined:
         """The findings on one event, and what it counts for in correlations. A rule that a correlation refers to raises
         nothing by itself, unless the correlation says `generate: true`."""

@@ -330,11 +330,9 @@ def _layers(connection: sa.Connection, tenant: str, findings: Sequence[str]) -> 
 
 
 def _write_verdicts(connection: sa.Connection, tenant: str, case_uids: Sequence[str]) -> None:
-    """The newest verdict of each case, by time and then by order of writing, which is not always the one written."""
+    """The newest verdict of each case: the last written."""
     read = msgspec.json.Decoder(_Said).decode
-    newest = sa.func.row_number().over(
-        partition_by=documents.c.case_uid, order_by=(documents.c.time.desc(), documents.c.n.desc())
-    )
+    newest = sa.func.row_number().over(partition_by=documents.c.case_uid, order_by=documents.c.n.desc())
     for chunk in _chunks(case_uids):
         mine = (documents.c.tenant == tenant, documents.c.kind == "verdict", documents.c.case_uid.in_(chunk))
         ranked = sa.select(documents.c.n, newest.label("rank")).where(*mine).subquery()

@@ -18,6 +18,9 @@ from watchfloor.store.tenancy import checked, own
 _COLUMNS = ("tenant", "kind", "uid", "time", "status", "case_uid", "body")
 # Of one `IN (...)`: far below what any engine takes.
 _CHUNK = 500
+# Kinds of which the newest is the one that was written last: their time is that of what they rest on, which may be less
+# than before, and the same may come again after another.
+_DECIDED = ("verdict", "plan")
 
 
 class Document(Protocol):
@@ -54,6 +57,7 @@ class Documents:
             own(tenant, noun)
         rows = [_row(noun) for noun in nouns]
         with self.database.write() as connection:
+            _forget_decided(connection, tenant, nouns)
             write_rows(connection, table, _COLUMNS, rows)
             case_lines.follow(connection, tenant, nouns)
 
@@ -123,15 +127,13 @@ class Documents:
             return int(connection.execute(query).scalar_one())
 
     def latest(self, tenant: str, type_: type[D], case_uid: str) -> D | None:
-        """The newest of a case, by time and then by order of writing."""
-        found = self.find(tenant, type_, case_uid=case_uid, limit=1)
-        return found[0] if found else None
+        """The newest of a case, by time and then by order of writing; of verdicts and plans the last written."""
+        return self.latest_each(tenant, type_, (case_uid,)).get(case_uid)
 
     def latest_each(self, tenant: str, type_: type[D], case_uids: Iterable[str]) -> dict[str, D]:
         """The newest of each case that has one: what a list of cases shows, in one query."""
-        rank = sa.func.row_number().over(
-            partition_by=table.c.case_uid, order_by=(table.c.time.desc(), table.c.n.desc())
-        )
+        by_time = () if kind_of(type_) in _DECIDED else (table.c.time.desc(),)
+        rank = sa.func.row_number().over(partition_by=table.c.case_uid, order_by=(*by_time, table.c.n.desc()))
         found: dict[str, D] = {}
         with self.database.read() as connection:
             for chunk in _chunks(list(case_uids)):
@@ -156,6 +158,15 @@ def _row(noun: Document) -> tuple[Any, ...]:
     status = getattr(noun, "status", None) or getattr(noun, "disposition", None)
     case_uid = getattr(noun, "case_uid", None) or None
     return (noun.tenant, kind_of(type(noun)), noun.uid, noun.time, status, case_uid, noun.canonical())
+
+
+def _forget_decided(connection: sa.Connection, tenant: str, nouns: Sequence[Document]) -> None:
+    """Let what is decided again be written as the last."""
+    for kind in _DECIDED:
+        uids = [noun.uid for noun in nouns if kind_of(type(noun)) == kind]
+        for chunk in _chunks(uids):
+            same = (table.c.tenant == tenant, table.c.kind == kind, table.c.uid.in_(chunk))
+            connection.execute(sa.delete(table).where(*same))
 
 
 def _chunks(uids: Sequence[str]) -> Iterator[Sequence[str]]:
