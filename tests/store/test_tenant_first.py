@@ -15,10 +15,11 @@ import watchfloor.store
 from watchfloor.store.database import Database
 from watchfloor.store.home import Home
 from watchfloor.store.lake_reader import LakeReader
+from watchfloor.store.lake_run import Facet, Keys, Run
 
 # They hold no tenant's data themselves: a folder's places, and the connection that the stores share. A reader is
-# made by `Lake.reader(tenant)` from one tenant's segments and can reach no others.
-EXEMPT: set[type] = {Home, Database, LakeReader}
+# made by `Lake.reader(tenant)` from the files of one tenant's index and can reach no others.
+EXEMPT: set[type] = {Home, Database, LakeReader, Run, Facet, Keys}
 # Opening, closing, and what belongs to the installation.
 PLAIN = {"open", "close", "public_key"}
 

@@ -1,43 +1,80 @@
-"""History: counts over a tenant's events before a moment, answered from posting lists in time order.
+"""History: counts over a tenant's events before a moment, answered from the lake's index.
 
-DuckDB reads the Parquet once; a facet's posting lists are made when a query first names it. From then on a query costs
-what its matches cost, not what the history holds.
+A query costs what its matches cost, not what the history holds: see `lake_run`.
 """
 
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import duckdb
+import numpy as np
 
 from watchfloor.core.clock import DAY, HOUR, SECOND
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.facets import FOLDED, NUMBER_FACETS, TEXT_FACETS, plain_user
+from watchfloor.store.lake_run import Array, Facet, Key, Keys, Run
 
 FACETS = frozenset({*TEXT_FACETS, *NUMBER_FACETS, "layer", "mapping"})
 MEASURES = ("count", "first", "last", "days", "days_share", "hours")
 MEASURES_OF = ("distinct", "top", "peers", "within")
 _TOP = 5
+_EARLIEST, _LATEST = -(2**63), 2**63 - 1
+_HOURS_A_DAY = DAY // HOUR
+_REMEMBERED = 4_096
 Value = str | int
 Wanted = Mapping[str, frozenset[Value]]
-Rows = Sequence[int]
+Uids = Callable[[Sequence[tuple[Run, int]]], Sequence[str]]
+
+
+class _Hit(NamedTuple):
+    """The rows of a run that match: these, in order, or with None all from `low` to before `high`."""
+
+    run: Run
+    low: int
+    high: int
+    rows: Array | None = None
+
+    def __len__(self) -> int:
+        return self.high - self.low if self.rows is None else len(self.rows)
+
+    @property
+    def first(self) -> int:
+        return int(self.run.times[self.low if self.rows is None else self.rows[0]])
+
+    @property
+    def last(self) -> int:
+        return int(self.run.times[self.high - 1 if self.rows is None else self.rows[-1]])
+
+    def since(self, time: int) -> int:
+        """How many of the rows are no earlier."""
+        at = int(self.run.times.searchsorted(time))
+        return self.high - max(at, self.low) if self.rows is None else len(self) - _at(self.rows, at)
+
+    def codes(self, facet: Facet) -> Array:
+        return facet.codes[self.low : self.high] if self.rows is None else facet.codes[self.rows]
+
+    def hours(self) -> tuple[Array, Array]:
+        """The hours (since the epoch) of the rows, and how many rows each has."""
+        run = self.run
+        if self.rows is not None and len(self.rows) < len(run.hours):
+            return np.unique(run.times[self.rows] // HOUR, return_counts=True)
+        starts = np.append(run.hour_starts, np.uint32(len(run)))
+        at = starts.clip(self.low, self.high) if self.rows is None else self.rows.searchsorted(starts)
+        counts = np.diff(at)
+        there = np.flatnonzero(counts)
+        return run.hours[there], counts[there]
 
 
 class LakeReader:
     """One tenant's events as they were when it was made. Safe to share between threads."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._files = [str(file) for file in files]
-        self._columns: dict[str, list[Value | None]] = {}
-        self._postings: dict[str, dict[Value, list[int]]] = {}
-        self._populations: dict[tuple[int, int], dict[str, int]] = {}
+    def __init__(self, runs: Sequence[Run], keys: Keys, uids: Uids) -> None:
+        self._runs, self._keys, self._uids = runs, keys, uids
+        self._populations: OrderedDict[tuple[int, int], dict[str, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def query(
@@ -51,158 +88,191 @@ class LakeReader:
         matched facet of which the rest of the match holds); `within:<n>` (count in the last n hours). The answer has
         `population`: events, hosts, users and days in the same time. Raises WatchfloorError for what it does not know.
         """
-        with self._lock:
-            return self._query(match, measures, since, before, zone)
-
-    def previous(self, match: Mapping[str, Any], *, before: int) -> str | None:
-        """The uid of the last event before a time (ms) that matches, or None."""
-        with self._lock:
-            wanted = {facet: _values(facet, value) for facet, value in match.items()}
-            rows = self._rows(wanted, 0, bisect_left(self._times, before))
-            return self._uids[rows[-1]] if rows else None
-
-    def _query(
-        self, match: Mapping[str, Any], measures: Sequence[str], since: int, before: int, zone: tzinfo
-    ) -> dict[str, Any]:
         wanted = {facet: _values(facet, value) for facet, value in match.items()}
-        low, high = bisect_left(self._times, since), bisect_left(self._times, before)
-        rows = self._rows(wanted, low, high)
-        population = self._population(low, high)
+        hits = self._hits(wanted, since, before)
+        population = self._population(since, before)
         answer: dict[str, Any] = {"population": population}
         for measure in measures:
             name, _, of = measure.partition(":")
             if name in MEASURES and not of:
-                answer[name] = self._simple(name, rows, population, zone)
-            elif name == "within" and of.isdigit():
-                recent = bisect_left(rows, bisect_left(self._times, before - int(of) * HOUR))
-                answer[measure] = len(rows) - recent
+                answer[name] = _simple(name, hits, population, zone)
+            elif name == "within" and of.isdecimal():
+                recent = _clipped(before - int(of) * HOUR)
+                answer[measure] = sum(hit.since(recent) for hit in hits)
             elif name == "peers" and of in wanted:
                 rest = {facet: values for facet, values in wanted.items() if facet != of}
-                others = self._distinct(of, self._rows(rest, low, high)) - wanted[of]
-                answer[measure] = len(others)
+                others = _distinct(of, self._hits(rest, since, before))
+                mine = np.array([key[0] for key in self._keys_of(wanted[of])], np.uint64)
+                answer[measure] = len(others) - int(np.isin(others, mine).sum())
             elif name in ("distinct", "top") and of in FACETS:
-                answer[measure] = len(self._distinct(of, rows)) if name == "distinct" else self._top(of, rows)
+                answer[measure] = len(_distinct(of, hits)) if name == "distinct" else _top(of, hits)
             else:
                 known = ", ".join((*MEASURES, *(f"{m}:..." for m in MEASURES_OF)))
                 raise WatchfloorError(f"history has no measure {measure!r}", do=f"There are {known}")
         return answer
 
-    def _simple(self, name: str, rows: Rows, population: Mapping[str, int], zone: tzinfo) -> Any:
-        if name in ("days", "days_share"):
-            days = len({self._times[row] // DAY for row in rows})
-            all_days = population["days"]
-            return days if name == "days" else round(days / all_days, 3) if all_days else None
-        if name == "hours":
-            return self._hours(rows, zone)
-        if name == "count":
-            return len(rows)
-        return self._times[rows[0 if name == "first" else -1]] if rows else None
+    def previous(self, match: Mapping[str, Any], *, before: int) -> str | None:
+        """The uid of the last event before a time (ms) that matches, or None; of several, the last by uid."""
+        wanted = {facet: _values(facet, value) for facet, value in match.items()}
+        hits = self._hits(wanted, _EARLIEST, before)
+        if not hits:
+            return None
+        last = max(hit.last for hit in hits)
+        candidates = []
+        for hit in hits:
+            count = hit.since(last)
+            rows = range(hit.high - count, hit.high) if hit.rows is None else hit.rows[len(hit) - count :].tolist()
+            candidates += [(hit.run, row) for row in rows]
+        return max(self._uids(candidates))
 
-    def _hours(self, rows: Rows, zone: tzinfo) -> list[int]:
-        counts = [0] * 24
-        for hour, count in Counter(self._times[row] // HOUR for row in rows).items():
-            counts[datetime.fromtimestamp(hour * HOUR // SECOND, zone).hour] += count
-        return counts
+    def _hits(self, wanted: Wanted, since: int, before: int) -> list[_Hit]:
+        """What matches, run by run."""
+        keys = [(facet, self._keys_of(values)) for facet, values in wanted.items()]
+        found = (_hit(run, keys, low, high) for run, low, high in self._between(since, before))
+        return [hit for hit in found if hit is not None]
 
-    def _distinct(self, facet: str, rows: Rows) -> set[Value | None]:
-        return set(map(self._column(facet).__getitem__, rows)) - {None}
+    def _between(self, since: int, before: int) -> Iterable[tuple[Run, int, int]]:
+        since, before = _clipped(since), _clipped(before)
+        for run in self._runs:
+            if run.first < before and run.last >= since:
+                low = 0 if run.first >= since else int(run.times.searchsorted(since))
+                high = len(run) if run.last < before else int(run.times.searchsorted(before))
+                if low < high:
+                    yield run, low, high
 
-    def _top(self, facet: str, rows: Rows) -> list[dict[str, Any]]:
-        counts = Counter(map(self._column(facet).__getitem__, rows))
-        del counts[None]
-        ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
-        return [{"value": value, "count": count} for value, count in ordered[:_TOP]]
+    def _keys_of(self, values: Iterable[Value]) -> list[Key]:
+        return [key for value in values if (key := self._keys.one(value)) is not None]
 
-    def _rows(self, wanted: Wanted, low: int, high: int) -> Rows:
-        """The rows, in time order, in [low, high) that match: the rarest facet's postings, filtered by the others."""
-        if not wanted:
-            return range(low, high)
-        found = {facet: self._slices(facet, values, low, high) for facet, values in wanted.items()}
-        rarest = min(found, key=lambda facet: sum(map(len, found[facet])))
-        slices = found[rarest]
-        rows = slices[0] if len(slices) == 1 else sorted(row for part in slices for row in part)
-        for facet, values in wanted.items():
-            if facet != rarest:
-                column = self._column(facet)
-                rows = [row for row in rows if column[row] in values]
-        return rows
-
-    def _slices(self, facet: str, values: frozenset[Value], low: int, high: int) -> list[list[int]]:
-        postings = self._posting(facet)
-        rows_of = (postings[value] for value in values if value in postings)
-        return [rows[bisect_left(rows, low) : bisect_left(rows, high)] for rows in rows_of]
-
-    def _population(self, low: int, high: int) -> dict[str, int]:
-        held = self._populations.get((low, high))
+    def _population(self, since: int, before: int) -> dict[str, int]:
+        with self._lock:
+            held = self._populations.get((since, before))
         if held is None:
+            hits = self._hits({}, since, before)
             held = {
-                "events": high - low,
-                "hosts": self._values_between("host", low, high),
-                "users": self._values_between("user", low, high),
-                "days": self._days_between(low, high),
+                "events": sum(map(len, hits)),
+                "hosts": len(_distinct("host", hits)),
+                "users": len(_distinct("user", hits)),
+                "days": _days(hits),
             }
-            self._populations[low, high] = held
+            with self._lock:
+                self._populations[since, before] = held
+                while len(self._populations) > _REMEMBERED:
+                    self._populations.popitem(last=False)
         return dict(held)
 
-    def _values_between(self, facet: str, low: int, high: int) -> int:
-        count = 0
-        for rows in self._posting(facet).values():
-            at = bisect_left(rows, low)
-            count += at < len(rows) and rows[at] < high
-        return count
 
-    def _days_between(self, low: int, high: int) -> int:
-        count = 0
-        while low < high:
-            next_day = (self._times[low] // DAY + 1) * DAY
-            low = bisect_left(self._times, next_day, low, high)
-            count += 1
-        return count
+def _hit(run: Run, wanted: Sequence[tuple[str, list[Key]]], low: int, high: int) -> _Hit | None:
+    """The rows in [low, high) that match: the rarest facet's, filtered by the others."""
+    if not wanted:
+        return _Hit(run, low, high)
+    found: list[tuple[int, Facet, list[int]]] = []
+    for name, keys in wanted:
+        facet = run.facet(name)
+        codes = [code for key in keys if (code := facet.code(key)) is not None] if facet else []
+        if facet is None or not codes:
+            return None
+        found.append((sum(int(facet.starts[code + 1] - facet.starts[code]) for code in codes), facet, codes))
+    found.sort(key=lambda one: one[0])
+    (_, rarest, codes), *others = found
+    rows = rarest.of(codes[0])
+    if len(codes) > 1:
+        rows = np.sort(np.concatenate([rarest.of(code) for code in codes]))
+    if low > 0 or high < len(run):
+        rows = rows[_at(rows, low) : _at(rows, high)]
+    for _, facet, codes in others:
+        theirs = facet.codes[rows]
+        rows = rows[theirs == codes[0] if len(codes) == 1 else np.isin(theirs, codes)]
+    return _Hit(run, low, high, rows) if len(rows) else None
 
-    @cached_property
-    def _table(self) -> Callable[[str], list[Any]]:
-        """Reads one column (`time`, `uid` or a facet) of all events, each event once, in order of time."""
-        names = sorted(FACETS)
-        connection = duckdb.connect(":memory:", config={"threads": 2})
-        listed = ", ".join(f'"{name}"' for name in names)
-        connection.execute(
-            f"create table events as select time, uid, {listed} from read_parquet(?, union_by_name = true) "  # noqa: S608
-            "qualify row_number() over (partition by uid order by file_row_number) = 1 order by time, uid",
-            [self._files],
-        )
 
-        def column(name: str) -> list[Any]:
-            encoded = connection.sql(f'select "{name}" from events').to_arrow_table()  # noqa: S608
-            values = encoded.column(0).combine_chunks().dictionary_encode()
-            words = values.dictionary.to_pylist()
-            return [None if index is None else words[index] for index in values.indices.to_pylist()]
+def _at(rows: Array, row: int) -> int:
+    """Where a row stands or would stand among rows."""
+    return int(rows.searchsorted(np.uint32(row)))  # a plain number would make numpy copy all rows first
 
-        return column
 
-    def _read(self, name: str) -> list[Any]:
-        return self._table(name) if self._files else []
+def _simple(name: str, hits: Sequence[_Hit], population: Mapping[str, int], zone: tzinfo) -> Any:
+    if name == "count":
+        return sum(map(len, hits))
+    if name == "first":
+        return min((hit.first for hit in hits), default=None)
+    if name == "last":
+        return max((hit.last for hit in hits), default=None)
+    if name == "hours":
+        return _hours(hits, zone)
+    days, all_days = _days(hits), population["days"]
+    return days if name == "days" else round(days / all_days, 3) if all_days else None
 
-    @cached_property
-    def _times(self) -> list[int]:
-        return self._read("time")
 
-    @cached_property
-    def _uids(self) -> list[str]:
-        return self._read("uid")
+def _days(hits: Sequence[_Hit]) -> int:
+    days: set[int] = set()
+    for hit in hits:
+        days.update((hit.hours()[0] // _HOURS_A_DAY).tolist())
+    return len(days)
 
-    def _column(self, facet: str) -> list[Value | None]:
-        if facet not in self._columns:
-            self._columns[facet] = self._read(facet)
-        return self._columns[facet]
 
-    def _posting(self, facet: str) -> dict[Value, list[int]]:
-        if facet not in self._postings:
-            postings: dict[Value, list[int]] = defaultdict(list)
-            for row, value in enumerate(self._column(facet)):
-                if value is not None:
-                    postings[value].append(row)
-            self._postings[facet] = dict(postings)
-        return self._postings[facet]
+def _hours(hits: Sequence[_Hit], zone: tzinfo) -> list[int]:
+    totals: Counter[int] = Counter()
+    for hit in hits:
+        hours, of_each = hit.hours()
+        for hour, count in zip(hours.tolist(), of_each.tolist(), strict=True):
+            totals[hour] += count
+    counts = [0] * 24
+    for hour, count in totals.items():
+        counts[datetime.fromtimestamp(hour * HOUR // SECOND, zone).hour] += count
+    return counts
+
+
+def _distinct(name: str, hits: Sequence[_Hit]) -> Array:
+    """The values of a facet, each once, by 64 bits of their keys."""
+    found = [facet.high[_there(facet, hit)] for hit in hits if (facet := hit.run.facet(name)) is not None]
+    if len(found) == 1:
+        return found[0]
+    return np.unique(np.concatenate(found)) if found else np.empty(0, np.uint64)
+
+
+def _there(facet: Facet, hit: _Hit) -> Array | slice:
+    """The numbers of the values that the rows have."""
+    if hit.rows is None and len(hit) == len(hit.run):
+        return slice(None)
+    codes, none = hit.codes(facet), len(facet.high)
+    if len(codes) < none // 8:
+        there = np.unique(codes)
+        return there[:-1] if len(there) and there[-1] == none else there
+    seen = np.zeros(none + 1, bool)
+    seen[codes] = True
+    return np.flatnonzero(seen[:none])
+
+
+def _top(name: str, hits: Sequence[_Hit]) -> list[dict[str, Any]]:
+    counts: list[Array] = []
+    places: list[tuple[Facet, Array]] = []
+    for hit in hits:
+        if (facet := hit.run.facet(name)) is not None:
+            there, of_each = np.unique(hit.codes(facet), return_counts=True)
+            if there[-1] == len(facet.high):
+                there, of_each = there[:-1], of_each[:-1]
+            places.append((facet, there))
+            counts.append(of_each)
+    if not places:
+        return []
+    keys = np.concatenate([facet.high[codes] for facet, codes in places])
+    _, first, same = np.unique(keys, return_index=True, return_inverse=True)
+    totals = np.bincount(same, np.concatenate(counts)).astype(np.int64)
+    # Values that are as frequent as the fifth are told apart by how they are spelled.
+    least = np.partition(totals, -_TOP)[-_TOP] if len(totals) > _TOP else 0
+    best = np.flatnonzero(totals >= least)
+    found: list[tuple[int, str, Value]] = []
+    start = 0
+    for facet, codes in places:
+        mine = best[(first[best] >= start) & (first[best] < start + len(codes))]
+        values = facet.values(codes[first[mine] - start])
+        found += [(-count, str(value), value) for count, value in zip(totals[mine].tolist(), values, strict=True)]
+        start += len(codes)
+    return [{"value": value, "count": -count} for count, _, value in sorted(found, key=lambda one: one[:2])[:_TOP]]
+
+
+def _clipped(time: int) -> int:
+    return min(max(time, _EARLIEST), _LATEST)
 
 
 def _values(facet: str, wanted: Any) -> frozenset[Value]:

@@ -27,6 +27,7 @@ class Layout(NamedTuple):
 
 _main = sa.MetaData()
 _contents = sa.MetaData()
+_lake = sa.MetaData()
 
 # `n` is the order of first writing: it tells the later of two documents of the same time.
 documents = sa.Table(
@@ -170,6 +171,40 @@ contents = sa.Table(
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
 
+# The lake's manifest: each file of events with what it holds, and the files of the index (store/lake_manifest.py).
+segments = sa.Table(
+    "segments",
+    _lake,
+    sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("class_uid", "day")),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("rows", "bytes", "first", "last")),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("tenant", "file"),
+    # A number stands in the index for as long as that lasts: it is never given again.
+    sqlite_autoincrement=True,
+)
+sa.Index("segments_by_part", *(segments.c[c] for c in ("tenant", "state", "class_uid", "day")))
+
+runs = sa.Table(
+    "runs",
+    _lake,
+    *(sa.Column(name, sa.Text, primary_key=True) for name in ("tenant", "name")),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("rows", "bytes", "first", "last")),
+)
+
+# `generation` tells other processes that something changed; `secret` keys the hashes of the index.
+lakes = sa.Table(
+    "lakes",
+    _lake,
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    sa.Column("secret", sa.LargeBinary, nullable=False),
+)
+
 
 def _append_only(table: sa.Table, *key: str) -> None:
     """Let SQLite itself refuse to change, delete or replace a row."""
@@ -200,3 +235,4 @@ def _add_intel(connection: sa.Connection) -> None:
 
 MAIN = Layout(_main, (_add_case_lines, _add_intel))
 CONTENTS = Layout(_contents)
+LAKE = Layout(_lake)
