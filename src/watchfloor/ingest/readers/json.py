@@ -207,23 +207,12 @@ def parse(text: bytes) -> tuple[dict[str, Any] | None, str]:
             return None, f"no valid JSON: {error}"
     if not isinstance(data, dict):
         return None, f"no JSON object but a {type(data).__name__}"
-    if len(text) >= _SHORTEST_DEEP and _brackets(text) and _too_deep(data):
+    if len(text) >= _SHORTEST_DEEP and text.count(b"{") + text.count(b"[") > _DEEPEST and _too_deep(data):
         return None, f"JSON nested deeper than {_DEEPEST} levels"
     return data, note
 
 
-# `[` and `]` of each level; an object's level needs a key, too: `{"":}`.
-_SHORTEST_DEEP = 2 * _DEEPEST
-
-
-def _brackets(text: bytes) -> bool:
-    """Whether a text has brackets enough to be too deep. Most have few lists, and are short for so many objects."""
-    lists, at = 0, text.find(b"[")
-    while at >= 0 and lists < 20:
-        lists, at = lists + 1, text.find(b"[", at + 1)
-    if at >= 0:
-        lists = text.count(b"[")
-    return len(text) >= 5 * (_DEEPEST - lists) and lists + text.count(b"{") > _DEEPEST
+_SHORTEST_DEEP = 2 * _DEEPEST  # `[` and `]` of each level
 
 
 def _lenient(text: bytes) -> tuple[Any, str]:

@@ -77,6 +77,9 @@ _FIREHOSE = frozenset({"recordId", "approximateArrivalTimestamp", "kinesisRecord
 
 def several(record: Record) -> Iterator[Record]:
     """The records that a record holds; it itself where it is one."""
+    if _STRUCTURES.isdisjoint(record.data) and not _texts(record.data):
+        yield record
+        return
     found = 0
     for data in _Opened().entries(record.data):
         raw = (text(data) or "").encode("utf-8", "replace")
@@ -193,12 +196,10 @@ class _Opened:
 
     def carried(self, data: Data) -> Iterable[Data]:
         """What a queue's message holds as text, where that is several records."""
-        event = data.get("event")
-        for held in (*(data.get(name) for name in _TEXTS), event.get("original") if type(event) is dict else None):
-            if type(held) is str and held[:1] == "{" and any(mark in held for mark in _SEVERAL):
-                whole = _object(held)
-                if whole is not None:
-                    return self.entries(whole, 1)
+        for held in _texts(data):
+            whole = _object(held)
+            if whole is not None:
+                return self.entries(whole, 1)
         return ()
 
     def decoded(self, data: Data) -> Iterator[Data]:
@@ -233,6 +234,16 @@ class _Opened:
         return flows(data)
 
 
+def _texts(data: Data) -> list[str]:
+    """The texts of a record that may be several records."""
+    event = data.get("event")
+    held = [data[name] for name in _TEXTS if name in data]
+    if type(event) is dict:
+        held.append(event.get("original"))
+    objects = [one for one in held if type(one) is str and one[:1] == "{"]
+    return [one for one in objects if any(mark in one for mark in _SEVERAL)] if objects else []
+
+
 def _objects(items: Any, has: frozenset[str] = frozenset()) -> bool:
     if not isinstance(items, list) or not items:
         return False
@@ -260,3 +271,4 @@ _WAYS: dict[str, tuple[_Way, ...]] = {
     **dict.fromkeys((*_TEXTS, "event"), (_Opened.carried,)),
 }
 MARKS = frozenset(_WAYS)
+_STRUCTURES = frozenset(mark for mark, ways in _WAYS.items() if ways != (_Opened.carried,))

@@ -85,6 +85,8 @@ def dated(text: str, modified: int) -> str:
 
 def _of_year(text: str, year: int) -> str | None:
     try:
-        return iso(to_ms(datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S").replace(tzinfo=UTC)))
-    except ValueError:  # also the 29th of February of a year that has none
+        name, day, clock = text.split(" ")
+        hour, minute, second = map(int, clock.split(":"))
+        return iso(to_ms(datetime(year, _MONTHS[name], int(day), hour, minute, second, tzinfo=UTC)))
+    except (KeyError, ValueError):  # also the 29th of February of a year that has none
         return None
