@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.noun import Noun, Tenant
@@ -51,11 +51,12 @@ class StoredGroups:
     def size(self, correlation: str) -> int:
         return self._counted(correlation).entries
 
-    def others(self, correlations: Sequence[str]) -> list[str]:
-        """Correlations that have groups here and are not among these: rules that are used no more."""
-        return [
-            one.uid for one in self._documents.find(self.tenant, Counted, limit=None) if one.uid not in correlations
-        ]
+    def leave(self, used: Collection[str], before: int) -> None:
+        """Let go of the groups of correlations that are not used any more, if they grew last before (ms)."""
+        for one in self._documents.find(self.tenant, Counted, limit=None):
+            if one.uid not in used:
+                while old := self.between(one.uid, 0, before, limit=500):
+                    self.remove(one.uid, old)
 
     def _counted(self, correlation: str) -> Counted:
         try:

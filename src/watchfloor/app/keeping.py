@@ -20,7 +20,7 @@ from watchfloor.core.finding import Finding, joined
 from watchfloor.core.intel_object import IntelObject, Whole
 from watchfloor.core.noun import short_id
 from watchfloor.core.record import DeadLetter
-from watchfloor.detect.correlation import Hit
+from watchfloor.detect.correlation import KEPT, Hit
 from watchfloor.ingest import Unreadable
 from watchfloor.store.documents import Document
 from watchfloor.store.intel import Change
@@ -81,6 +81,7 @@ class Keeper:
             if since is None:
                 found = correlator.settle(self._groups, now, self._settled)
                 correlator.expire(self._groups, now)
+                self._groups.leave({rule.uid for rule in parts.detector.correlations}, before=now - KEPT)
                 self._settled = now
             else:
                 found = correlator.finish(self._groups, now, since)

@@ -82,6 +82,11 @@ class Finding(Noun):
     correlated: Correlated | None = None
 
     @property
+    def until(self) -> int:
+        """The time of the last event that it rests on (ms)."""
+        return self.correlated.last if self.correlated else self.time
+
+    @property
     def quiet(self) -> bool:
         """Whether nobody has to look at it: all that is known of it is that its product's people dismissed it."""
         return self.stood == "dismissed"

@@ -3,7 +3,9 @@
 Answer of the pseudo-collector `case`:
 `{"findings": 7, "detections": 3, "titles": [...], "layers": [...], "layer_count": 2, "tactics": [...],
 "tactic_count": 3, "techniques": [...], "technique_count": 4, "stages_in_order": 3, "severity": 4,
-"severity_name": "high", "kinds": ["rule"], "hosts": 1, "users": 2, "minutes": 41, "links": 6}`
+"severity_name": "high", "kinds": ["rule"], "hosts": 1, "users": 2, "minutes": 41, "links": 6, "counted": 1,
+"counts": ["12 different values of TargetUserName (“Log-on failed”) in 4 min, for IpAddress 10.0.0.7"]}`
+`counted` are findings of correlations, `counts` what the most severe of them counted.
 `detections`, `titles` and `layers` are those of findings of medium severity or more; the rest speaks of all.
 """
 
@@ -36,6 +38,7 @@ def case_facts(case: Case, findings: Sequence[Finding]) -> dict[str, Any]:
     for finding in sorted(telling, key=lambda f: -f.severity):
         titles.setdefault(finding.detection.title)
     layers = sorted({f.layer for f in telling})
+    counts = [f.correlated.sentence for f in sorted(ordered, key=lambda f: -f.severity) if f.correlated]
     techniques = sorted({t for f in ordered for t in f.techniques})
     return {
         "findings": len(ordered),
@@ -55,6 +58,8 @@ def case_facts(case: Case, findings: Sequence[Finding]) -> dict[str, Any]:
         "users": sum(1 for i in case.involved if i.entity.type == "user"),
         "minutes": (case.last_time - case.time) // 60_000,
         "links": len(case.links),
+        "counted": len(counts),
+        "counts": counts[:3],
     }
 
 

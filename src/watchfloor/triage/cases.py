@@ -39,7 +39,7 @@ def build_case(groups: Sequence[Group], joins: Sequence[Join], repeats: Mapping[
         tenant=first.tenant,
         uid=short_id("case", first.tenant, first.uid),
         time=first.time,
-        last_time=findings[-1].time,
+        last_time=max(f.until for f in findings),
         title=_title(telling_row, rows, involved),
         severity=telling.severity,
         findings=tuple(f.uid for f in findings),

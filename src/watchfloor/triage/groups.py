@@ -47,9 +47,9 @@ class Group:
     def start(self) -> int:
         return self.rows[0].finding.time
 
-    @property
+    @cached_property
     def end(self) -> int:
-        return self.rows[-1].finding.time
+        return max(row.finding.until for row in self.rows)
 
     @cached_property
     def shares(self) -> dict[str, float]:

@@ -3,7 +3,8 @@ rests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -28,8 +29,8 @@ def finding_of(rule: Correlation, group: Group, match: Match) -> Finding:
     The record that it shows is the last one's: of failures and a success, the success.
     """
     last = match.entries[-1]
-    abouts: list[dict[str, Any]] = [orjson.loads(t) for t in dict.fromkeys(e.about for e in match.entries)]
-    shown = orjson.loads(last.about)
+    abouts: dict[str, dict[str, Any]] = {t: orjson.loads(t) for t in dict.fromkeys(e.about for e in match.entries)}
+    shown = abouts[last.about]
     rested = {event.uid: event for event in _rests(rule, match.entries)}
     events = sorted(rested.values(), key=lambda e: (e.time, e.uid))
     correlated = Correlated(
@@ -65,8 +66,8 @@ def finding_of(rule: Correlation, group: Group, match: Match) -> Finding:
         title=rule.title,
         techniques=rule.techniques,
         tactics=rule.tactics,
-        involved=_involved(abouts),
-        thread=tuple(dict.fromkeys(t for one in abouts for t in one["thread"]))[:MOST_THREADS],
+        involved=_involved(match.entries, abouts),
+        thread=tuple(dict.fromkeys(t for one in abouts.values() for t in one["thread"]))[:MOST_THREADS],
         correlated=correlated,
     )
 
@@ -122,10 +123,21 @@ def _ends(events: Sequence[CountedEvent]) -> Sequence[CountedEvent]:
     return events if len(events) <= MOST_EVENTS else [*events[:half], *events[-half:]]
 
 
-def _involved(abouts: Sequence[dict[str, Any]]) -> tuple[Involvement, ...]:
-    found = {(kind, value): role for one in reversed(abouts) for kind, value, role in reversed(one["involved"])}
-    some = list(reversed(found.items()))[:MOST_INVOLVED]
-    return tuple(Involvement(entity=Entity(type=kind, value=value), role=role) for (kind, value), role in some)
+def _involved(entries: Sequence[Entry], abouts: Mapping[str, dict[str, Any]]) -> tuple[Involvement, ...]:
+    """The entities that at least half of the events have, and those of the last one.
+
+    Of forty accounts that one address tried, each is one event's: they stand in the events. In the finding they would
+    make one case of all that these forty accounts do.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    roles: dict[tuple[str, str], Any] = {}
+    for entry in entries:
+        for kind, value, role in abouts[entry.about]["involved"]:
+            counts[kind, value] += 1
+            roles.setdefault((kind, value), role)
+    last = {(kind, value) for kind, value, _ in abouts[entries[-1].about]["involved"]}
+    some = [key for key in roles if key in last or 2 * counts[key] >= len(entries)][:MOST_INVOLVED]
+    return tuple(Involvement(entity=Entity.from_key(":".join(key)), role=roles[key]) for key in some)
 
 
 def sentence(rule: Correlation, group: Group, figure: Figure, first: int, last: int) -> str:
