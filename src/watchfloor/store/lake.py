@@ -129,18 +129,30 @@ class Lake:
     def _write_segment(self, tenant: str, class_uid: str, day: str, events: list[Event]) -> Piece:
         return self._keep(tenant, f"{class_uid}/{day}", table_of(events))
 
-    def _keep(self, tenant: str, part: str, table: pa.Table) -> Piece:
+    def _keep(self, tenant: str, part: str, table: pa.Table, arrived: int = 0) -> Piece:
         """Write a segment and name it."""
         file = _file(part, table["uid"].to_pylist())
         write_table(table, self._of(tenant) / file)
-        return self._named(tenant, file, table)
+        return self._named(tenant, file, table, arrived)
 
-    def _named(self, tenant: str, file: str, table: pa.Table) -> Piece:
+    def _named(self, tenant: str, file: str, table: pa.Table, arrived: int = 0) -> Piece:
         data = (self._of(tenant) / file).read_bytes()
         class_uid, day, _ = file.split("/")
         times = table["time"].to_numpy()
         first, last = int(times.min()), int(times.max())
-        segment = Segment(file, class_uid, day, table.num_rows, len(data), first, last, digest_of(data), "live", _now())
+        segment = Segment(
+            file,
+            class_uid,
+            day,
+            table.num_rows,
+            len(data),
+            first,
+            last,
+            digest_of(data),
+            "live",
+            _now(),
+            arrived=arrived,
+        )
         return Piece(self._manifest.add(tenant, segment), segment.part, table.select(list(COLUMNS)))
 
     def _index(self, change: _Change, pieces: Sequence[Piece]) -> None:
@@ -183,7 +195,8 @@ class Lake:
             if len(small) < SMALL_SEGMENTS:
                 return 0
             tables = [read_table(self._of(tenant) / segment.file) for segment in small]
-            self._keep(tenant, part, pa.concat_tables(tables).sort_by([("time", "ascending"), ("uid", "ascending")]))
+            together = pa.concat_tables(tables).sort_by([("time", "ascending"), ("uid", "ascending")])
+            self._keep(tenant, part, together, max(segment.arrived for segment in small))
             self._manifest.mark(tenant, [segment.n for segment in small], "replaced", _now())
             return 1
 
@@ -195,6 +208,11 @@ class Lake:
             self._manifest.forget(tenant, [segment.n for segment in old])
 
     # Looking up
+
+    def earliest_since(self, tenant: str, mark: int) -> tuple[int, int | None]:
+        """A new mark, and the time (ms) of the earliest event that can have come since `mark` (0 at first); None where
+        none has."""
+        return self._manifest.earliest_since(tenant, mark)
 
     def known(self, tenant: str, uids: Iterable[str]) -> set[str]:
         """Those of these uids that the tenant has an event of."""

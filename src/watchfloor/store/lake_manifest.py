@@ -42,6 +42,8 @@ class Segment(NamedTuple):
     state: State = "live"
     since: int = 0
     n: int = 0
+    arrived: int = 0
+    """The number of the newest segment whose events are in this one: its own, unless others were put together in it."""
 
     @property
     def part(self) -> str:
@@ -109,6 +111,15 @@ class Manifest:
         with self._database.read() as connection:
             return [Segment(*row) for row in connection.execute(query)]
 
+    def earliest_since(self, tenant: str, mark: int) -> tuple[int, int | None]:
+        """How far segments go now, and the time (ms) of the earliest event that can have come after `mark`; None where
+        none has."""
+        of = table.c.tenant == checked(tenant)
+        query = sa.select(sa.func.max(table.c.arrived), sa.func.min(table.c.first)).where(of, table.c.arrived > mark)
+        with self._database.read() as connection:
+            newest, earliest = connection.execute(query).one()
+        return newest or mark, earliest
+
     def holding(self, tenant: str, part: str, time: int) -> list[str]:
         """The files of a `<class>/<day>` that may hold an event of a time (ms)."""
         class_uid, _, day = part.partition("/")
@@ -165,7 +176,10 @@ class Manifest:
             former = (table.c.tenant == checked(tenant), table.c.file == segment.file, table.c.state != "live")
             connection.execute(table.delete().where(*former))
             result = connection.execute(table.insert().values(tenant=checked(tenant), **values))
-            return int(result.inserted_primary_key[0])  # type: ignore[index]  # a table with a key always has one
+            n = int(result.inserted_primary_key[0])  # type: ignore[index]  # a table with a key always has one
+            if not segment.arrived:
+                connection.execute(table.update().where(table.c.n == n).values(arrived=n))
+            return n
 
     def mark(self, tenant: str, numbers: Collection[int], state: State, since: int) -> None:
         """Set the state of segments."""

@@ -182,12 +182,13 @@ segments = sa.Table(
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("rows", "bytes", "first", "last")),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("since", sa.BigInteger, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("since", "arrived")),
     sa.UniqueConstraint("tenant", "file"),
     # A number stands in the index for as long as that lasts: it is never given again.
     sqlite_autoincrement=True,
 )
 sa.Index("segments_by_part", *(segments.c[c] for c in ("tenant", "state", "class_uid", "day")))
+sa.Index("segments_by_arrival", *(segments.c[c] for c in ("tenant", "arrived", "first")))
 
 runs = sa.Table(
     "runs",
