@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from watchfloor.core.ocsf import CLASSES
 
 WINDOWS = 2
 _ANY = {"object", "json_t"}
@@ -237,3 +240,53 @@ def _reach(data: Any, path: str) -> Any:
     for part in path.split("."):
         data = data.get(part) if isinstance(data, dict) else None
     return data
+
+
+def compact(schema: Schema) -> dict[str, Any]:
+    """What `ingest.ocsf_record` needs of the schema: `python -m tests.ingest.ocsf_schema FOLDER FILE` writes it.
+
+    attributes: name -> kind (an object's is its name), `[]` behind it for lists. objects and classes: name or uid ->
+    has (the attributes), needs (required ones), any_of; values: attribute -> its numbers where they are few.
+    """
+    kinds: dict[str, str] = {}
+
+    def part(attributes: dict[str, Any], constraints: list[dict[str, Any]]) -> dict[str, Any]:
+        kinds.update({name: _kind(schema, attribute) for name, attribute in attributes.items()})
+        needs = [name for name, a in attributes.items() if a.get("requirement") == "required"]
+        any_of = next((c["at_least_one"] for c in constraints if "at_least_one" in c), [])
+        values = {n: sorted(map(int, a["enum"])) for n, a in attributes.items() if a.get("enum") and n.endswith("_id")}
+        found = {"has": sorted(attributes), "needs": sorted(needs), "any_of": any_of, "values": values}
+        return {key: value for key, value in found.items() if value}
+
+    classes = {
+        str(uid): part(attributes, schema._event_constraints(uid))
+        for uid, (attributes, _) in sorted(schema.classes.items())
+        if uid in {one.uid for one in CLASSES.values()}
+    }
+    objects = {
+        name: part(schema.object_attributes(name), schema._object_constraints(name)) for name in sorted(schema._objects)
+    }
+    objects["observable"]["values"]["type_id"] = sorted(map(int, schema.observable_types))
+    return {"attributes": dict(sorted(kinds.items())), "objects": objects, "classes": classes}
+
+
+def _kind(schema: Schema, attribute: dict[str, Any]) -> str:
+    kind = attribute["type"]
+    if kind in _ANY:
+        base = "any"
+    elif kind in schema._objects:
+        base = kind
+    elif kind in _TOLD_APART:
+        base = _TOLD_APART[kind]
+    else:
+        base = _BASES[schema.types[kind].get("type", kind)]
+    return base + ("[]" if attribute.get("is_array") else "")
+
+
+_TOLD_APART = {"timestamp_t": "time", "ip_t": "ip", "email_t": "mail", "port_t": "port"}
+_BASES = {"string_t": "text", "boolean_t": "bool", "integer_t": "int", "long_t": "int", "float_t": "float"}
+
+
+if __name__ == "__main__":
+    text = json.dumps(compact(Schema(Path(sys.argv[1]))), separators=(",", ":"))
+    Path(sys.argv[2]).write_text(text.replace("},", "},\n") + "\n")

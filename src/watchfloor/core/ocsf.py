@@ -271,6 +271,10 @@ class Needs(NamedTuple):
 
 
 _WORD = "unknown"
+_EVIDENCES = (
+    *("actor", "api", "connection_info", "data", "database", "databucket", "device", "dst_endpoint", "email", "file"),
+    *("process", "query", "src_endpoint", "url", "user", "job", "script", "reg_key", "reg_value", "win_service"),
+)
 _UNKNOWN_TYPE = Needs(("type_id",), {"type_id": UNKNOWN})
 _USER = Needs(("name", "uid", "account"), {"uid": _WORD})
 _PROCESS = Needs(("pid", "uid", "cpid"), {"uid": _WORD})
@@ -319,6 +323,15 @@ NEEDS: dict[str, tuple[Needs, ...]] = {
     "peripheral_device": (Needs(("name",), {"name": _WORD}),),
     "app": (_NAMED, Needs(("version",), {"version": _WORD})),
     "product": (_NAMED,),
+    "resources": (_NAMED,),
+    "container": (_NAMED,),
+    "files": (_UNKNOWN_TYPE, Needs(("name",), {"name": _WORD})),
+    "http_headers": (Needs(("name",), {"name": _WORD}), Needs(("value",), {"value": ""})),
+    "affected_packages": (Needs(("name",), {"name": _WORD}), Needs(("version",), {"version": _WORD})),
+    "query_info": (Needs(("query_string",), {"query_string": _WORD}), _NAMED),
+    "answers": (Needs(("rdata",), {"rdata": _WORD}),),
+    "osint": (Needs(("type_id",), {"type_id": UNKNOWN}), Needs(("value",), {"value": _WORD})),
+    "evidences": (Needs(_EVIDENCES, {"data": {}}),),
     "rpc_interface": (Needs(("uuid",), {"uuid": _WORD}), Needs(("version",), {"version": _WORD})),
 }
 

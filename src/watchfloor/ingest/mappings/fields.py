@@ -287,7 +287,7 @@ class Fields:
         inner = Fields(Function(module, name, flat=True), self.problems)
         objects = "fields" in spec
         if objects:
-            made = write_object(inner, spec["fields"], (*place, "fields"))
+            made = write_object(inner, spec["fields"], (*place, "fields"), _attribute(place))
         else:
             rest = {k: v for k, v in spec.items() if k not in ("each", "default", "when", "map")}
             made = inner._unconditional(
@@ -374,6 +374,12 @@ def _wanted(wanted: Any) -> tuple[frozenset[str], Callable[[Function, str], list
         return written + [f"{code.module.literal(part)} in {v}" for part in inner]
 
     return exact, tests
+
+
+def _attribute(place: Place) -> str:
+    """The OCSF attribute that a field is, by where it is stated."""
+    keys = [key for key in place if isinstance(key, str) and key not in ("from", "items")]
+    return keys[-1].rpartition(".")[2] if keys else ""
 
 
 def _is_path(spec: Any) -> bool:

@@ -136,6 +136,8 @@ class _Writer:
             else:
                 code.line(f"if {attribute!r} not in {made}: {made}[{attribute!r}] = {required_filler(attribute)!r}")
         inner = self.objects.node(metadata, "", "metadata", start=self._stamp()).source
+        if not self._certain(metadata.get("product")):
+            code.line(f"if 'product' not in {inner}: {inner}['product'] = {{'name': 'unknown'}}")
         code.line(f"{inner}['uid'] = uid")
         code.line(f"{made}['metadata'] = {inner}")
         self._observables(spec, made)
@@ -191,6 +193,10 @@ class _Writer:
             self.problems.add(metadata.place, "is an object", "Give fields such as metadata.event_code.")
             return {}
         return {k: v for k, v in metadata.items() if k not in ("uid", *self._stamps())}
+
+    @staticmethod
+    def _certain(product: Leaf | Tree | None) -> bool:
+        return isinstance(product, dict) and all(isinstance(c, Leaf) and constant(c.spec) for c in product.values())
 
     def _stamps(self) -> dict[str, Any]:
         stamps: dict[str, Any] = {"version": OCSF_VERSION}

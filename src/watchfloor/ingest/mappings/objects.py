@@ -64,13 +64,18 @@ def tree_of(leaves: list[Leaf], write: Fields) -> Tree:
     return root
 
 
-def write_object(write: Fields, fields: Any, place: Place) -> str:
-    """Writes the object of an item of a list; the variable that holds it."""
+def write_object(write: Fields, fields: Any, place: Place, name: str) -> str:
+    """Writes the object of an item of the list `name`; the variable that holds it."""
     if not isinstance(fields, dict):
         write.problems.add(place, "fields have to be a table of OCSF path: field")
         return "None"
     leaves = [Leaf(str(path), spec, (*place, path)) for path, spec in fields.items() if spec is not None]
-    return Objects(write).node(tree_of(leaves, write), "", "").source
+    objects, tree = Objects(write), tree_of(leaves, write)
+    made = objects.node(tree, "", "").source
+    if name in NEEDS:
+        with write.code.scope(), write.code.block(f"if {made}:"):
+            objects.accompany(made, {}, name, tree)
+    return made
 
 
 class Objects:
@@ -104,10 +109,10 @@ class Objects:
                 self.store(made, key, inner)
                 certain = certain or inner.certain
         if certain:
-            self._accompany(made, constants, name, rest)
+            self.accompany(made, constants, name, rest)
         elif constants or name in NEEDS:
             with self.code.scope(), self.code.block(f"if {made}:"):
-                self._accompany(made, constants, name, rest)
+                self.accompany(made, constants, name, rest)
         return Made(made, certain)
 
     def leaf(self, made: str, key: str, leaf: Leaf, at: str, by: str = "") -> None:
@@ -140,7 +145,8 @@ class Objects:
                 self.code.line(f"{'' if inner.certain else f'if {inner.source}: '}{made}.append({inner.source})")
         return Made(made, certain)
 
-    def _accompany(self, made: str, constants: dict[str, Any], name: str, rest: Tree) -> None:
+    def accompany(self, made: str, constants: dict[str, Any], name: str, rest: Tree) -> None:
+        """Writes an object's constants, and what OCSF requires of it."""
         literal = self.code.module.literal
         for key, value in constants.items():
             self.code.line(f"{made}[{literal(key)}] = {literal(value)}")
