@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from watchfloor.core.clock import parse_iso, to_ms
+from watchfloor.core.clock import DAY, SECOND, parse_iso, to_ms
 
 Converter = Callable[[Any], Any]
 
 # A millisecond time beyond this is no time of a log (year 9999).
 _LATEST = 253_402_300_799_999
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - taken from times without a zone
 _HASH_KINDS = {"MD5": 1, "SHA1": 2, "SHA256": 3, "SHA512": 4, "IMPHASH": 18}
 _HASH_BY_LENGTH = {32: 1, 40: 2, 64: 3, 128: 4}
 _STRONGEST_FIRST = (3, 4, 2, 1)
@@ -88,8 +89,13 @@ def boolean(value: Any) -> bool | None:
 
 def time_ms(value: Any) -> int | None:
     """Milliseconds from ISO 8601, `2020-09-21 18:58:30`, epoch seconds, milliseconds, micro- or nanoseconds."""
-    if type(value) is str and value[10:11] == "T" and value[-1:] == "Z" and (ms := _utc(value)) is not None:
-        return ms
+    if type(value) is str and value[10:11] == "T" and value[-1:] == "Z":
+        try:
+            since = datetime.fromisoformat(value[:-1]) - _EPOCH
+        except (TypeError, ValueError):  # no time, or one with another zone before the `Z`: read as any text below
+            pass
+        else:  # without a zone this is three times as fast as `parse_iso`
+            return _in_range(since.days * DAY + since.seconds * SECOND + (since.microseconds + 500) // 1000)
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
@@ -105,29 +111,6 @@ def time_ms(value: Any) -> int | None:
         return _epoch(float(stripped))
     except (ValueError, OverflowError):
         return _other_time(stripped)
-
-
-@lru_cache(maxsize=4096)
-def _second(text: str) -> int | None:
-    """Milliseconds of `2026-10-13T07:01:02`, UTC: the records of a second share it."""
-    try:
-        return _in_range(parse_iso(text)) if text[13] == text[16] == ":" else None
-    except ValueError:
-        return None
-
-
-def _utc(text: str) -> int | None:
-    """Milliseconds of `2026-10-13T07:01:02Z` and `...02.345678Z`; None for what is better left to the whole parser."""
-    second = _second(text[:19]) if len(text) > 19 else None
-    if second is None or len(text) == 20:
-        return second
-    fraction = text[20:-1]
-    if text[19:20] != "." or not fraction.isdecimal() or not fraction.isascii():
-        return None
-    if len(fraction) == 3:
-        return second + int(fraction)
-    # Beyond microseconds nothing counts.
-    return second + (int(fraction[:6].ljust(6, "0")) + 500) // 1000
 
 
 def _epoch_whole(value: int) -> int | None:
