@@ -88,6 +88,36 @@ def test_one_that_breaks_goes_on_where_it_was_and_disturbs_no_other(product: Wat
     assert {one.status for one in product.supervisor.health()} == {"stopped"}
 
 
+class Hindered(Source):
+    """Cannot read one of two things, and later can."""
+
+    kind: Literal["hindered"] = "hindered"
+
+    async def run(self, hand: Hand) -> None:
+        await hand.working()
+        await hand.hindered("the second is locked")
+        await hand.put(b"1", "syslog")
+        while not GATE.is_set():
+            await asyncio.sleep(0.01)
+        await hand.working()
+        await asyncio.Event().wait()
+
+
+GATE = threading.Event()
+
+
+def test_what_hinders_a_source_is_shown_while_the_rest_goes_on(product: Watchfloor) -> None:
+    GATE.clear()
+    spool = Spool(product.parts.home.spool)
+    with running(product, spool, Hindered(name="h")):
+        wait_for(lambda: spool.waiting(product.parts.tenant).parcels == 1)
+        (trouble,) = wait_for(lambda: product.supervisor.look()[1])
+        assert trouble.problem == "the second is locked"
+        GATE.set()
+        wait_for(lambda: product.supervisor.look()[1] == [])
+    spool.close()
+
+
 def test_a_problem_is_shown_without_what_looks_like_a_secret(
     product: Watchfloor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
