@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +60,7 @@ class Imap(Source):
     """993, and 143 with STARTTLS, where none is named."""
     security: Literal["tls", "starttls", "none"] = "tls"
     """`none` only on this machine."""
-    tls: Tls = Tls()
+    tls: Tls | None = None
     """`ca` (a PEM file) where the server's certificate is of an authority of one's own."""
     user: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,320}$")]
     """Who signs in: with OAuth 2.0 the mailbox."""
@@ -90,11 +91,15 @@ class Imap(Source):
 
     def check(self) -> None:
         if self.security != "none":
-            self.tls.context(self.source)
+            self.context()
         if self.password:
             secret(self.password)
         elif self.oauth2:
             secret(self.oauth2.client_secret if isinstance(self.oauth2, ClientCredentials) else self.oauth2.key)
+
+    def context(self) -> ssl.SSLContext:
+        """How the server is verified. Raises WatchfloorError."""
+        return (self.tls or Tls()).context(self.source)
 
     async def run(self, hand: Hand) -> None:
         web = _web(self.oauth2, self.user) if self.oauth2 else None
@@ -222,7 +227,7 @@ class Mailbox:
         config = self._config
         self._let_go()
         token = await self._web.token() if self._web else ""
-        context = None if config.security == "none" else config.tls.context(config.source)
+        context = None if config.security == "none" else config.context()
         port = config.port or _PORTS[config.security]
         starttls = config.security == "starttls"
         connection = await self._do(lambda: Connection(config.host, port, context, starttls=starttls))
