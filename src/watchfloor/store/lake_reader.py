@@ -16,7 +16,7 @@ import numpy as np
 from watchfloor.core.clock import DAY, HOUR, SECOND
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.facets import FOLDED, NUMBER_FACETS, TEXT_FACETS, plain_user
-from watchfloor.store.lake_run import Array, Facet, Key, Keys, Run
+from watchfloor.store.lake_run import Array, Facet, Key, Keys, Run, present
 
 FACETS = frozenset({*TEXT_FACETS, *NUMBER_FACETS, "layer", "mapping"})
 MEASURES = ("count", "first", "last", "days", "days_share", "hours")
@@ -24,7 +24,7 @@ MEASURES_OF = ("distinct", "top", "peers", "within")
 _TOP = 5
 _EARLIEST, _LATEST = -(2**63), 2**63 - 1
 _HOURS_A_DAY = DAY // HOUR
-_REMEMBERED = 4_096
+_REMEMBERED, _WHOLES = 4_096, 32
 Value = str | int
 Wanted = Mapping[str, frozenset[Value]]
 Uids = Callable[[Sequence[tuple[Run, int]]], Sequence[str]]
@@ -75,6 +75,7 @@ class LakeReader:
     def __init__(self, runs: Sequence[Run], keys: Keys, uids: Uids) -> None:
         self._runs, self._keys, self._uids = runs, keys, uids
         self._populations: OrderedDict[tuple[int, int], dict[str, int]] = OrderedDict()
+        self._wholes: OrderedDict[tuple[str, ...], Array] = OrderedDict()
         self._lock = threading.Lock()
 
     def query(
@@ -150,8 +151,8 @@ class LakeReader:
             hits = self._hits({}, since, before)
             held = {
                 "events": sum(map(len, hits)),
-                "hosts": len(_distinct("host", hits)),
-                "users": len(_distinct("user", hits)),
+                "hosts": self._seen("host", hits),
+                "users": self._seen("user", hits),
                 "days": _days(hits),
             }
             with self._lock:
@@ -159,6 +160,24 @@ class LakeReader:
                 while len(self._populations) > _REMEMBERED:
                     self._populations.popitem(last=False)
         return dict(held)
+
+    def _seen(self, facet: str, hits: Sequence[_Hit]) -> int:
+        """How many values of a facet these rows have. Runs that lie in a time as a whole are put together once."""
+        whole = [hit for hit in hits if len(hit) == len(hit.run)]
+        cut = _distinct(facet, [hit for hit in hits if len(hit) < len(hit.run)])
+        names = (facet, *(hit.run.name for hit in whole))
+        with self._lock:
+            values = self._wholes.get(names)
+        if values is None:
+            values = _distinct(facet, whole)
+            with self._lock:
+                self._wholes[names] = values
+                while len(self._wholes) > _WHOLES:
+                    self._wholes.popitem(last=False)
+        if not len(values):
+            return len(cut)
+        at = values.searchsorted(cut).clip(max=len(values) - 1)
+        return len(values) + int((values[at] != cut).sum())
 
 
 def _hit(run: Run, wanted: Sequence[tuple[str, list[Key]]], low: int, high: int) -> _Hit | None:
@@ -227,20 +246,25 @@ def _distinct(name: str, hits: Sequence[_Hit]) -> Array:
     found = [facet.high[_there(facet, hit)] for hit in hits if (facet := hit.run.facet(name)) is not None]
     if len(found) == 1:
         return found[0]
-    return np.unique(np.concatenate(found)) if found else np.empty(0, np.uint64)
+    if not found:
+        return np.empty(0, np.uint64)
+    values = np.sort(np.concatenate(found))  # `np.unique` hashes, which takes fifteen times as long
+    new = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    return values[new]
 
 
 def _there(facet: Facet, hit: _Hit) -> Array | slice:
     """The numbers of the values that the rows have."""
     if hit.rows is None and len(hit) == len(hit.run):
         return slice(None)
+    if hit.rows is None:
+        return facet.between(hit.low, hit.high)
     codes, none = hit.codes(facet), len(facet.high)
     if len(codes) < none // 8:
         there = np.unique(codes)
         return there[:-1] if len(there) and there[-1] == none else there
-    seen = np.zeros(none + 1, bool)
-    seen[codes] = True
-    return np.flatnonzero(seen[:none])
+    return present(codes, none)
 
 
 def _top(name: str, hits: Sequence[_Hit]) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ COLUMNS = ("uid", "time", *TEXTS, *NUMBER_FACETS)
 PART = "part"
 """A facet of runs only: `<class>/<day>`, the folder that an event's segment lies in."""
 _MAGIC = b"wf-run-1"
+_BLOCK = 1 << 16
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
@@ -50,8 +51,6 @@ class Piece(NamedTuple):
 
 class Facet:
     """The values of one facet in a run. `codes` has a row's value by number; the number of values stands for none."""
-
-    __slots__ = ("codes", "high", "low", "rows", "starts", "words")
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self.high, self.codes, self.starts, self.rows = (arrays[n] for n in ("high", "codes", "starts", "rows"))
@@ -74,6 +73,22 @@ class Facet:
     def of(self, code: int) -> Array:
         """The rows of a value, in order."""
         return self.rows[self.starts[code] : self.starts[code + 1]]
+
+    def between(self, low: int, high: int) -> Array:
+        """The numbers of the values that rows from `low` to before `high` have, in order."""
+        first, end = -(-low // _BLOCK), high // _BLOCK
+        if first >= end:
+            return present(self.codes[low:high], len(self.high))
+        codes, starts = self._blocks
+        edges = self.codes[low : first * _BLOCK], self.codes[end * _BLOCK : high]
+        return present(np.concatenate((codes[starts[first] : starts[end]], *edges)), len(self.high))
+
+    @cached_property
+    def _blocks(self) -> tuple[Array, Array]:
+        """The values of each block of rows, so that what many rows have is told without a look at each of them."""
+        starts = range(0, len(self.codes), _BLOCK)
+        blocks = [present(self.codes[at : at + _BLOCK], len(self.high)) for at in starts]
+        return np.concatenate(blocks).astype(self.codes.dtype), np.cumsum([0, *map(len, blocks)])
 
     def values(self, codes: Array) -> list[Any]:
         """Values by number."""
@@ -179,6 +194,13 @@ class Keys:
         if not _SMALLEST <= value <= _LARGEST:
             return None
         return np.int64(value).view(np.uint64), np.uint64(0)
+
+
+def present(codes: Array, none: int) -> Array:
+    """The numbers under `none` among these, each once, in order."""
+    seen = np.zeros(none + 1, bool)
+    seen[codes.astype(np.intp)] = True  # three times as fast as with short numbers
+    return np.flatnonzero(seen[:none])
 
 
 def made(pieces: Sequence[Piece], keys: Keys) -> Arrays:

@@ -106,7 +106,7 @@ def read_events(tenant: str, file: Path, group: int, rows: Sequence[int]) -> Ite
     """Events of one row group. Raises WatchfloorError, or FileNotFoundError."""
     try:
         with pq.ParquetFile(file) as parquet:
-            table = parquet.read_row_group(group, columns=list(_WHOLE)).take(list(rows))
+            table = parquet.read_row_group(group, columns=list(_WHOLE), use_threads=False).take(list(rows))
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException, IndexError) as error:
@@ -131,7 +131,7 @@ def uids_at(file: Path, time: int) -> list[tuple[str, int]]:
                 span = parquet.metadata.row_group(group).column(at).statistics
                 if span is not None and span.has_min_max and not span.min <= time <= span.max:
                     continue
-                table = parquet.read_row_group(group, columns=["uid", "time"])
+                table = parquet.read_row_group(group, columns=["uid", "time"], use_threads=False)
                 rows = zip(table["uid"].to_pylist(), table["time"].to_pylist(), strict=True)
                 found += [(uid, group * ROWS_A_GROUP + row) for row, (uid, when) in enumerate(rows) if when == time]
     except FileNotFoundError:
@@ -148,7 +148,7 @@ def uids_of(file: Path, rows: Sequence[int]) -> list[str]:
         with pq.ParquetFile(file) as parquet:
             for row in rows:
                 if (group := row // ROWS_A_GROUP) not in groups:
-                    groups[group] = parquet.read_row_group(group, columns=["uid"])["uid"].to_pylist()
+                    groups[group] = parquet.read_row_group(group, columns=["uid"], use_threads=False)["uid"].to_pylist()
             return [groups[row // ROWS_A_GROUP][row % ROWS_A_GROUP] for row in rows]
     except FileNotFoundError:
         raise
