@@ -74,6 +74,7 @@ class Fields:
 
     def __init__(self, code: Function, problems: Problems) -> None:
         self.code, self.problems = code, problems
+        self._patterns: dict[str, str] = {}
 
     def field(self, spec: Any, natural: str, place: Place) -> Value:
         """Writes how a field's value comes about. `natural` is the converter where `as` does not name one."""
@@ -210,7 +211,11 @@ class Fields:
     def _converted(self, path: str, chain: tuple[str, ...], search: str | None = None) -> Value:
         """The value at a path, by its converters; what was converted before is at hand."""
         if search is not None:
-            return self._refined(Value(self.code.text(path), True), chain, search)
+            group = self.code.known((path, search))
+            if group is None:
+                group = self._refined(Value(self.code.text(path), True), (), search).source
+                self.code.keep((path, search), group)
+            return self._refined(Value(group, True), chain, None)
         known = self.code.known((path, *chain))
         if known is not None:
             return Value(known, bool(TEXTS & {*chain[-1:]}))
@@ -245,12 +250,14 @@ class Fields:
         return Value(found, name in TEXTS)
 
     def _pattern(self, pattern: Any, place: Place) -> str | None:
-        compiled = compiled_pattern(pattern, place, self.problems)
-        if compiled is None:
-            return None
-        if not compiled.groups:
-            self.problems.add(place, "the pattern has no group", "Put what counts into (...).")
-        return self.code.module.bind(compiled.first_group, "search")
+        if str(pattern) not in self._patterns:
+            compiled = compiled_pattern(pattern, place, self.problems)
+            if compiled is None:
+                return None
+            if not compiled.groups:
+                self.problems.add(place, "the pattern has no group", "Put what counts into (...).")
+            self._patterns[str(pattern)] = self.code.module.bind(compiled.first_group, "search")
+        return self._patterns[str(pattern)]
 
     def _mapped(self, value: Value, spec: dict[str, Any], place: Place) -> Value:
         table, default = spec["map"], spec.get("default")
