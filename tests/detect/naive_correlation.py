@@ -20,9 +20,11 @@ RISING = ("event_count", "value_count", "value_sum", "temporal", "temporal_order
 
 
 class Seen(NamedTuple):
-    """One event that counts, or one match of a correlation: `ident` is what it counts as, `rests` the events of it."""
+    """One event that counts, or one that completes a match of a correlation: `ident` is what is counted, the event or
+    the match; `rests` are the events of it."""
 
     time: int
+    uid: str
     rule: str
     event: dict[str, Any]
     ident: str
@@ -124,7 +126,7 @@ def _seen(section: dict[str, Any], named: dict[str, Any], events: list[dict[str,
         rule = named[name]
         if "detection" in rule:
             found += [
-                Seen(e["time"], name, e["fields"], e["uid"], frozenset({e["uid"]}))
+                Seen(e["time"], e["uid"], name, e["fields"], e["uid"], frozenset({e["uid"]}))
                 for e in events
                 if naive.matches(rule, e["fields"])
             ]
@@ -139,7 +141,7 @@ def _seen(section: dict[str, Any], named: dict[str, Any], events: list[dict[str,
                 for one in window:
                     if one.time == window[-1].time:
                         ident = f"{name}/{key}/{one.time // span}"
-                        found.append(Seen(one.time, name, _aliased(inner, one), ident, rests))
+                        found.append(Seen(one.time, one.uid, name, _aliased(inner, one), ident, rests))
     return found
 
 
@@ -181,7 +183,8 @@ def _figure(section: dict[str, Any], window: list[Seen]) -> Any:
         return _temporal(section, window, kind == "temporal_ordered")
     once = {}
     for seen in sorted(window, key=lambda s: _refers(section).index(s.rule)):
-        once.setdefault(seen.ident, seen)
+        # Numbers are of events: one counts once, whatever it matches or completes.
+        once.setdefault(seen.ident if kind == "event_count" else seen.uid, seen)
     if kind == "event_count":
         figure: Any = len(once)
     elif kind == "value_count":

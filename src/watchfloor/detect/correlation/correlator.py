@@ -278,7 +278,8 @@ def _counts(rule: Correlation, keys: Sequence[Sequence[str]], values: Sequence[s
 
 
 def _short(text: str) -> str:
-    """The text, or its beginning and its digest: what an attacker writes must not fill the store."""
+    """The text as the store takes it, or its beginning and its digest: an attacker's must not fill or stop it."""
+    storable = text.encode("utf-8", "backslashreplace")
     if len(text) <= _LONGEST:
-        return text
-    return f"{text[:_LONGEST]}~{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+        return storable.decode()
+    return f"{storable[:_LONGEST].decode('utf-8', 'ignore')}~{sha256(storable).hexdigest()[:16]}"

@@ -95,7 +95,7 @@ def numbers(entry: Entry) -> list[Fraction]:
 
 
 class _Numbers(_Compared):
-    """Sum, mean, median or percentile of the numbers; an event that two rules match counts once."""
+    """Sum, mean, median or percentile of the numbers; an event counts once, whatever it matches or completes."""
 
     def __init__(self, rule: Correlation) -> None:
         super().__init__(rule)
@@ -106,9 +106,9 @@ class _Numbers(_Compared):
         self._ranks = rule.kind in ("value_median", "value_percentile")
 
     def add(self, entry: Entry) -> None:
-        self._seen[entry.ident] += 1
-        if self._seen[entry.ident] == 1:
-            found = self._numbers[entry.ident] = numbers(entry)
+        self._seen[entry.uid] += 1
+        if self._seen[entry.uid] == 1:
+            found = self._numbers[entry.uid] = numbers(entry)
             self._sum += sum(found)
             self._count += len(found)
             if self._ranks:
@@ -116,9 +116,9 @@ class _Numbers(_Compared):
                     insort(self._sorted, number)
 
     def remove(self, entry: Entry) -> None:
-        _less(self._seen, entry.ident)
-        if entry.ident not in self._seen:
-            found = self._numbers.pop(entry.ident)
+        _less(self._seen, entry.uid)
+        if entry.uid not in self._seen:
+            found = self._numbers.pop(entry.uid)
             self._sum -= sum(found)
             self._count -= len(found)
             if self._ranks:
