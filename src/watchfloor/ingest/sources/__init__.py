@@ -9,12 +9,14 @@ from watchfloor import content
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.ingest.sources.imap import Imap
 from watchfloor.ingest.sources.kafka import Kafka
+from watchfloor.ingest.sources.misp import Misp
 from watchfloor.ingest.sources.nats import Nats
 from watchfloor.ingest.sources.poll import Poll
 from watchfloor.ingest.sources.s3 import S3
 from watchfloor.ingest.sources.source import Hand, Source, shown
 from watchfloor.ingest.sources.syslog import Syslog
 from watchfloor.ingest.sources.tail import Tail
+from watchfloor.ingest.sources.taxii import Taxii
 
 __all__ = ["FILE", "KINDS", "Hand", "Source", "read_file", "read_sources", "shown"]
 
@@ -27,6 +29,8 @@ KINDS: dict[str, type[Source]] = {
     "nats": Nats,
     "s3": S3,
     "imap": Imap,
+    "taxii": Taxii,
+    "misp": Misp,
 }
 
 

@@ -17,7 +17,7 @@ from watchfloor.ingest.readers.reported import sender
 from watchfloor.ingest.sources.imap_wire import HEADERS, Connection, GoneError
 from watchfloor.ingest.sources.pieces import Piece, refused_piece
 from watchfloor.ingest.sources.product import JwtBearer, OAuth2
-from watchfloor.ingest.sources.source import Hand, Secret, Source, secret, shown
+from watchfloor.ingest.sources.source import Hand, Https, Secret, Source, secret, shown
 from watchfloor.ingest.sources.tls import Tls
 from watchfloor.ingest.sources.web import Web
 
@@ -26,7 +26,6 @@ TRIES = 5
 _PORTS = {"tls": 993, "starttls": 143, "none": 143}
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 T = TypeVar("T")
-Https = Annotated[str, StringConstraints(pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])\S+$")]
 
 
 class ClientCredentials(Noun):

@@ -19,6 +19,9 @@ from watchfloor.core.noun import Noun
 Secret = Annotated[str, StringConstraints(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$")]
 """Where a secret stands: `env:NAME`, an environment variable of the server, or `file:/PATH`, a file of mode 0600."""
 
+Https = Annotated[str, StringConstraints(pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])\S+$")]
+"""An address with TLS; without it only on this machine."""
+
 
 class Hand(Protocol):
     """What a source hands its records to. What it stored is not lost; a record that comes again counts once."""

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import re
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -63,10 +64,13 @@ class Web:
         values: Texts,
         *,
         transport: httpx2.AsyncBaseTransport | None = None,
+        verify: ssl.SSLContext | bool = True,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._auth, self._values, self._now = auth, values, now
-        self._http = httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=30.0, transport=transport)
+        self._http = httpx2.AsyncClient(
+            follow_redirects=False, trust_env=False, timeout=30.0, transport=transport, verify=verify
+        )
         self._token, self._until = "", 0.0
 
     async def close(self) -> None:
