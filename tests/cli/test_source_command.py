@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.cli import app
 from watchfloor.core.errors import RefusedError, WatchfloorError
-from watchfloor.core.source import Checkpoint
+from watchfloor.core.source import Checkpoint, SourceHealth
 from watchfloor.ingest.sources import KINDS
 from watchfloor.ingest.sources.options import options_of
 from watchfloor.store.spool import Spool
@@ -158,3 +158,14 @@ def test_rewind_is_refused_while_a_server_runs(home: Path) -> None:
     assert isinstance(done.exception, RefusedError)
     assert "Stop `watchfloor serve`" in str(done.exception)
     assert run(home, "rewind", "web", "--yes").exit_code == 0
+
+
+def test_a_broken_file_does_not_keep_from_looking(home: Path) -> None:
+    (home / "sources.yaml").write_text("sources: [\n")
+    with Watchfloor.open(home) as product:
+        health = SourceHealth(tenant=product.parts.tenant, uid="tail/web", time=1, status="working", note="7 behind")
+        product.parts.documents.put(product.parts.tenant, health)
+    shown = run(home, "list")
+    assert shown.exit_code == 0
+    assert "working since 1970-01-01T00:00:00.001Z: 7 behind" in shown.stdout
+    assert "reading sources.yaml" in shown.stderr

@@ -22,8 +22,9 @@ kafka_group = pytest.importorskip("watchfloor.ingest.sources.kafka_group", reaso
 class Cluster:
     """Three brokers inside this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: dict[str, Any] | None = None) -> None:
         settings = {"test.mock.num.brokers": 3, "bootstrap.servers": "mock:1", "log_level": 0, "linger.ms": 0}
+        settings |= more or {}
         self._producer: Any = confluent.Producer(settings)
         found = self._producer.list_topics(timeout=10).brokers.values()
         self.brokers = [f"{broker.host}:{broker.port}" for broker in found]
@@ -169,6 +170,25 @@ def problem_of(source: Kafka) -> str:
     with pytest.raises(WatchfloorError) as found:
         asyncio.run(source.run(HandInMemory()))
     return str(found.value)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4"])
+def test_compressed_messages_are_read_or_it_is_said_what_is_missing(codec: str) -> None:
+    from aiokafka import codec as codecs
+
+    packed = Cluster({"compression.type": codec})
+    packed.produce("packed", [b'{"n": 1, "text": "' + b"again and " * 200 + b'"}'])
+
+    async def main() -> HandInMemory:
+        hand = HandInMemory()
+        async with running(config(packed, "packed"), hand):
+            await until(lambda: hand.parcels)
+        return hand
+
+    if codec == "gzip" or codecs.has_lz4():
+        assert numbers(asyncio.run(main())) == [1]
+    else:
+        assert "pip install cramjam" in problem_of(config(packed, "packed"))
 
 
 def test_a_topic_that_is_not_there_and_a_broker_that_is_not_are_said(cluster: Cluster) -> None:
