@@ -95,8 +95,9 @@ def kinds(kind: Annotated[str, typer.Argument(help="One kind; all without it.")]
         put(f"{name}: {' '.join((KINDS[name].__doc__ or '').split())}")
         for option in options_of(KINDS[name]):
             mark = "*" if option.required else " "
+            choices = f" One of {', '.join(option.choices)}." if option.choices else ""
             default = f" [{option.default}]" if option.default else ""
-            put(f"  {mark} {option.name:<18} {option.about}{default}")
+            put(f"  {mark} {option.name:<18} {option.about}{choices}{default}")
 
 
 @app.command("list")

@@ -64,7 +64,7 @@ async def consume(config: Kafka, access: Mapping[str, Any], hand: Hand) -> None:
         await member.subscribe()
         await member.read()
     except UnsupportedCodecError as error:
-        do = "Run: pip install cramjam, where watchfloor is installed"
+        do = "Run: make extras, or pip install 'watchfloor[kafka]'"
         raise WatchfloorError(f"the messages are compressed: {error}", where=config.source, do=do) from None
     except KafkaError as error:
         raise WatchfloorError(_text(error), where=_brokers(config)) from None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import yaml
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.ingest.sources.source import Source
@@ -15,23 +15,28 @@ _OF_ALL = ("name", "kind")
 
 
 class Option(NamedTuple):
-    """One field: what it is, and its default as YAML; empty where it is required, or has none to speak of."""
+    """One field: what it is, its default as YAML (empty where it is required, or has none to speak of), and what it may
+    be where that is one of a few."""
 
     name: str
     about: str
     required: bool
     default: str
+    choices: tuple[str, ...] = ()
 
 
 def options_of(kind: type[Source]) -> list[Option]:
     """The options of a kind, those that it needs first."""
     found = []
+    properties = kind.model_json_schema()["properties"]
     for name, field in kind.model_fields.items():
         if name not in _OF_ALL:
+            choices = tuple(str(one) for one in properties[name].get("enum", ()) if one)
             plain = field.default not in (PydanticUndefined, None, "", (), {})
-            default = yaml.safe_dump(field.default, default_flow_style=True).removesuffix("...\n") if plain else ""
+            value = to_jsonable_python(field.default, exclude_none=True) if plain else ""
+            default = yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n") if plain else ""
             about = " ".join((field.description or "").split())
-            found.append(Option(name, about, field.is_required(), default.strip()))
+            found.append(Option(name, about, field.is_required(), default.strip(), choices))
     return sorted(found, key=lambda option: not option.required)
 
 

@@ -33,7 +33,7 @@ class Syslog(Source):
 
     kind: Literal["syslog"]
     transport: Literal["udp", "tcp", "tls"]
-    """How it comes: udp, tcp or tls."""
+    """How it comes."""
     port: Annotated[int, Field(ge=0, le=65_535)]
     """The port on which it is listened for."""
     listen: str = "127.0.0.1"
