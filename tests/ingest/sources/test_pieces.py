@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import io
 import json
@@ -12,9 +13,12 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from watchfloor.core.record import Record
+from watchfloor.ingest.readers import parquet as rows
 from watchfloor.ingest.readers import read_parcel
 from watchfloor.ingest.readers.source import Item, Unreadable
 from watchfloor.ingest.sources import pieces as module
@@ -48,6 +52,15 @@ WHOLE: dict[str, bytes] = {
     "messages": b"".join(b"<34>1 2026-10-11T22:14:15.003Z host su - ID%d - hello\n" % n for n in range(300)),
     "one.eml": b"From: a@b.example\nTo: c@d.example\nSubject: hello\n\nbody\n",
 }
+
+
+def as_parquet(rows: list[dict[str, Any]]) -> bytes:
+    out = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist(rows), out, row_group_size=100)
+    return out.getvalue()
+
+
+WHOLE["table.parquet"] = as_parquet(TRAILS)
 
 
 @pytest.fixture(params=[None, 2_000], ids=["as it is", "small pieces"])
@@ -104,6 +117,29 @@ def test_the_lines_of_a_named_form_are_unpacked_and_read_as_that() -> None:
     assert [item.format for item in found if isinstance(item, Record)] == ["syslog"] * CSV.count("\n")
 
 
+def test_a_row_of_parquet_is_the_record_that_it_stands_for() -> None:
+    at = datetime.datetime(2026, 10, 13, 7, 1, 2, 3_000)  # noqa: DTZ001 - as Parquet has them, often
+    row = {"class_uid": 3002, "time_dt": at, "user": {"name": "ana", "uid": None}, "raw": b"\xff\x00", "no": None}
+    whole = pyarrow.Table.from_pylist([row, {"class_uid": 1}])
+    whole = whole.append_column("ns", pyarrow.array([at, None], pyarrow.timestamp("ns")))
+    labels = pyarrow.array([[("a", "b")], None], pyarrow.map_(pyarrow.string(), pyarrow.string()))
+    out = io.BytesIO()
+    parquet.write_table(whole.append_column("unmapped", labels), out)
+    first, second = items("k.gz", gzip.compress(out.getvalue()))
+    time = "2026-10-13T07:01:02.003000Z"
+    assert isinstance(first, Record)
+    assert first.data == {
+        "class_uid": 3002,
+        "time_dt": time,
+        "user": {"name": "ana"},
+        "raw": "ff00",
+        "ns": time,
+        "unmapped": {"a": "b"},
+    }
+    assert isinstance(second, Record)
+    assert second.data == {"class_uid": 1}
+
+
 def reason(found: list[Item]) -> str:
     assert isinstance(found[-1], Unreadable)
     return found[-1].reason
@@ -129,10 +165,15 @@ def test_what_came_before_a_break_is_kept_and_the_break_is_told_with_its_place()
         (bytes(range(256)) * 10, "holds no records in a known format"),
         (b"PK\x03\x04nothing", "reading stopped: File is not a zip file"),
         (b"ElfFile\0" + bytes(65 << 20), "longer than 67,108,864 bytes"),
+        (as_parquet(TRAILS)[:-20], "reading stopped"),
+        (as_parquet([{"a": 1}] * 600), "600 rows"),
     ],
-    ids=["gzip bomb", "zip bomb", "deep", "binary", "no zip", "large evtx"],
+    ids=["gzip bomb", "zip bomb", "deep", "binary", "no zip", "large evtx", "torn parquet", "many rows"],
 )
-def test_hostile_objects_become_dead_letters_that_say_why(content: bytes, why: str) -> None:
+def test_hostile_objects_become_dead_letters_that_say_why(
+    content: bytes, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "MOST_ROWS", 500)
     last = list(pieces("s3://b/k", io.BytesIO(content)))[-1]
     (letter,) = read_parcel("t", "s3/x", last.content, form=last.form)
     assert why in reason([letter])

@@ -12,7 +12,20 @@ from typing import Any
 import msgspec
 
 from watchfloor.core.record import Record
-from watchfloor.ingest.readers import archives, evtx, framed, hec, json, mail, otlp, refused, reported, syslog, table
+from watchfloor.ingest.readers import (
+    archives,
+    evtx,
+    framed,
+    hec,
+    json,
+    mail,
+    otlp,
+    parquet,
+    refused,
+    reported,
+    syslog,
+    table,
+)
 from watchfloor.ingest.readers.several import MARKS, several
 from watchfloor.ingest.readers.sniff import format_of, live_format
 from watchfloor.ingest.readers.source import Item, Source, Unreadable, headed
@@ -135,6 +148,7 @@ READERS: dict[str, Reader] = {
     "hec": hec.read,
     "otlp": otlp.read,
     "evtx": evtx.read,
+    "parquet": parquet.read,
     "csv": table.read,
     "zeek": table.read_zeek,
     "w3c": table.read_w3c,

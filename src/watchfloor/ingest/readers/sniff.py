@@ -91,6 +91,8 @@ def _by_magic(head: bytes) -> str | None:
         return "zip"
     if head[257:262] == b"ustar":
         return "tar"
+    if head[:4] == b"PAR1":
+        return "parquet"
     return "evtx" if head[:8] == b"ElfFile\0" else None
 
 

@@ -17,18 +17,30 @@ from typing import Any, NamedTuple
 import orjson
 
 from watchfloor.core.record import Record
-from watchfloor.ingest.readers import archives, decoded, json, refused
+from watchfloor.ingest.readers import archives, decoded, json, parquet, refused
 from watchfloor.ingest.readers.sniff import live_format
-from watchfloor.ingest.readers.source import DOCUMENT_LIMIT, HEAD, MIB, SAMPLE, Source, Unreadable, headed, upto, whole
+from watchfloor.ingest.readers.source import (
+    DOCUMENT_LIMIT,
+    HEAD,
+    MIB,
+    SAMPLE,
+    Item,
+    Source,
+    Unreadable,
+    headed,
+    upto,
+    whole,
+)
 
 PIECE = 1 << 20
 WHOLE = 4 << 20
 """A JSON document (bytes) that goes in as it is; a longer one as its records."""
 LONGEST = 16 << 20
 """A line (bytes); what goes on for longer comes in pieces."""
-LARGEST_ZIP = 4 << 30
+LARGEST = 4 << 30
+"""A file (bytes) that has to be there as a whole before it can be read: a zip, Parquet. It is put aside on the disk."""
 _LINES = ("ndjson", "syslog", "csv", "zeek", "w3c")
-_ARCHIVES = ("gzip", "zip", "tar")
+_UNPACKED = ("gzip", "zip", "tar", "parquet")
 _DIRECTIVE = re.compile(rb"^(?:\xef\xbb\xbf)?#([A-Za-z_-]{0,40})[^\n]{0,16384}\n", re.MULTILINE)
 
 
@@ -105,7 +117,7 @@ class _Cutter:
     def pieces(self, source: Source) -> Iterator[Piece | Unreadable]:
         if not source.head:
             return  # nothing is in it, and nothing is lost
-        if (found := live_format(source.head, source.name)) in _ARCHIVES:
+        if (found := live_format(source.head, source.name)) in _UNPACKED:
             try:
                 yield from self._unpacked(source, found)
             except LostError:
@@ -134,17 +146,18 @@ class _Cutter:
         else:
             with tempfile.NamedTemporaryFile(prefix="watchfloor-") as file:
                 if not _put_aside(source, file):
-                    yield source.unreadable(0, "file", f"a zip of more than {LARGEST_ZIP:,} bytes", source.head)
+                    yield source.unreadable(0, "file", f"{form} of more than {LARGEST:,} bytes", source.head)
                     return
-                yield from archives.read_zip(source._replace(path=Path(file.name)), self.pieces)
+                aside = source._replace(path=Path(file.name))
+                yield from archives.read_zip(aside, self.pieces) if form == "zip" else _as_lines(parquet.read(aside))
 
 
 def _put_aside(source: Source, file: Any) -> bool:
-    """A zip has its contents at its end: it has to be there as a whole. False when it is longer than it may be."""
+    """Some formats have at their end what one needs first. False when it is longer than it may be."""
     size = 0
     while data := source.stream.read1(MIB):
         size += len(data)
-        if size > LARGEST_ZIP:
+        if size > LARGEST:
             return False
         try:
             file.write(data)
@@ -156,8 +169,7 @@ def _put_aside(source: Source, file: Any) -> bool:
 
 def _all_of(source: Source, form: str) -> Iterator[Piece | Unreadable]:
     if not form:
-        what = "is Parquet, which is not read" if source.head[:4] == b"PAR1" else "holds no records in a known format"
-        yield source.unreadable(0, "file", what, source.head)
+        yield source.unreadable(0, "file", "holds no records in a known format", source.head)
         return
     content = whole(source, DOCUMENT_LIMIT)
     if content is None:
@@ -239,8 +251,13 @@ def _document(source: Source) -> Iterator[Piece | Unreadable]:
     if len(text) <= WHOLE:
         yield Piece(text, "json")
         return
+    yield from _as_lines(json.read(source._replace(stream=io.BufferedReader(_Joined(text, source.stream), MIB))))
+
+
+def _as_lines(items: Iterator[Item]) -> Iterator[Piece | Unreadable]:
+    """Records one on a line; beside them what is none, and the reader of lines would not say why."""
     packed = _Packed()
-    for item in json.read(source._replace(stream=io.BufferedReader(_Joined(text, source.stream), MIB))):
+    for item in items:
         if isinstance(item, Record):
             yield from packed.add(_whole_raw(item))
         elif item.unit == "file" or item.reason.startswith("truncated") or len(item.raw) >= SAMPLE:
