@@ -82,6 +82,7 @@ def windows(data: Data) -> Data | None:
     return None
 
 
+_NOT_NAMES = frozenset({"Data", "#attributes"})
 _SYSTEM = ("Channel", "Computer", "EventRecordID", "Level", "Task", "Opcode", "Keywords", "Version")
 # Sigma's name, and the element and attribute where it stands.
 _ATTRIBUTES = (
@@ -98,16 +99,20 @@ def _from_xml(event: Data) -> Data:
     """The `evtx` library's JSON of an event's XML."""
     system = event["System"]
     flat: Data = {}
-    if (number := _number(_content(system.get("EventID")))) is not None:
+    get = system.get
+    number = get("EventID")
+    if type(number) is not int:
+        number = _number(_content(number))
+    if number is not None:
         flat["EventID"] = number
     for name, element, attribute in _ATTRIBUTES:
-        value = system.get(element)
+        value = get(element)
         if type(value) is dict:
             value = value.get("#attributes", value)
             if type(value) is dict and (value := value.get(attribute)) is not None:
                 flat[name] = value
     for name in _SYSTEM:
-        value = system.get(name)
+        value = get(name)
         if type(value) is dict:
             value = value.get("#text")
         if value is not None:
@@ -127,9 +132,12 @@ def _add_fields(flat: Data, fields: Any, depth: int) -> None:
             flat.setdefault("Data", text(_content(fields)))
         return
     for name, value in fields.items() if len(fields) <= _MANY else islice(fields.items(), _MANY):
-        if name == "#attributes":
+        if type(value) is str and name not in _NOT_NAMES:
+            if name not in flat:
+                flat[name] = value
+        elif name == "#attributes":
             continue
-        if name == "Data":
+        elif name == "Data":
             flat["Data"] = _unnamed(value)
         elif not isinstance(value, dict):
             if value is not None:
@@ -236,8 +244,11 @@ def _from_flat(data: Data) -> Data:
         computer = computer.get("name")
     if computer is not None:
         flat["Computer"] = computer
-    times = (data.get(k) for k in ("@timestamp", "TimeCreated", "EventTime", "TimeGenerated"))
-    flat["TimeCreated"] = next((t for t in times if isinstance(t, (str, int, float))), None)
+    flat["TimeCreated"] = None
+    for name in ("@timestamp", "TimeCreated", "EventTime", "TimeGenerated"):
+        if isinstance(time := data.get(name), (str, int, float)):
+            flat["TimeCreated"] = time
+            break
     for part in ("EventData", "UserData"):
         if isinstance(flat.get(part), dict):
             _add_fields(flat, flat.pop(part), depth=0)
