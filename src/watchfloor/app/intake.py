@@ -23,8 +23,9 @@ from watchfloor.app.deliveries import Deliveries, Item
 from watchfloor.app.keeping import Kept
 from watchfloor.app.parts import Parts
 from watchfloor.app.pipeline import Pipeline
+from watchfloor.app.retention import Retention
 from watchfloor.app.views import LiveRow
-from watchfloor.core.clock import MINUTE, iso
+from watchfloor.core.clock import HOUR, MINUTE, iso
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.event import Event
 from watchfloor.core.intake import IntakeMark, LiveState, Silence, Tally, Trouble, added, silence
@@ -41,6 +42,7 @@ LINGER = 1.0
 QUIET, LONGEST = 1.0, 10.0
 """Triage runs when no finding came for so many seconds, and at the latest so many seconds after the first."""
 LOG_EVERY = LOOK_EVERY = MINUTE
+EXPIRE_EVERY = HOUR
 SILENCE = "watchfloor/silence"
 """The source of our own records that another one fell silent."""
 _log = structlog.get_logger(__name__)
@@ -55,7 +57,7 @@ class Intake:
         self._spool: Spool | None = None
         self._stopping = threading.Event()
         self._troubles: dict[str, Trouble] = {}
-        self._looked_at = 0
+        self._looked_at = self._expired_at = 0
         self._told: deque[Silence] = deque(maxlen=1_000)
         self._debounce = Debounce(QUIET, LONGEST)
 
@@ -242,11 +244,15 @@ class Intake:
             parts.documents.put(self._tenant, mark.model_copy(update={"unlogged": {}, "logged_at": now}))
 
     def _look_around(self, spool: Spool) -> None:
-        """Once a minute: keep the lake in few segments, decide what waited to be whole, and see who fell silent."""
+        """Once a minute: keep the lake in few segments, decide what waited to be whole, and see who fell silent.
+        Once an hour: let go of events that are past their time."""
         now = self._parts.clock()
         if now >= self._looked_at + LOOK_EVERY:
             self._looked_at = now
             self._parts.lake.compact(self._tenant)
+            if now >= self._expired_at + EXPIRE_EVERY:
+                self._expired_at = now
+                Retention(self._parts).run()
             if self._pipeline.keeper.settle():
                 self._debounce.came()
             self._look_for_silence(spool, now)

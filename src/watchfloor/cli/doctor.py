@@ -30,6 +30,7 @@ def checks(home: Path, rules: Sequence[Path] = ()) -> Iterator[Check]:
         ("disk", lambda: _disk(home)),
         ("sources", lambda: _sources(home)),
         ("console libraries", _assets),
+        ("lake", lambda: _lake(home)),
         ("record", lambda: _record(home)),
     )
     for name, test in tests:
@@ -113,6 +114,20 @@ def _assets() -> str:
             "absent: no live updates and no graph", do="Run: python3 tools/assets.py (needs the npm registry)"
         )
     return "present"
+
+
+def _lake(home: Path) -> str:
+    if not (home / "lake" / "manifest.db").exists():
+        return "no events yet"
+    from watchfloor.app.watchfloor import Watchfloor
+
+    with Watchfloor.open(home) as product:
+        lake, tenant = product.parts.lake, product.parts.tenant
+        problems = lake.problems(tenant)
+        segments = lake.segments(tenant)
+    if problems:
+        raise WatchfloorError(f"{len(problems)} files are wrong: {problems[0]}", do="Restore them from a backup")
+    return f"{sum(s.rows for s in segments):,} events in {len(segments):,} files are as they were written"
 
 
 def _record(home: Path) -> str:

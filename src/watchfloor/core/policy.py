@@ -65,6 +65,26 @@ class IntelPolicy(Noun):
     """A feed that brought nothing for so long is old."""
 
 
+class RetentionRule(Noun):
+    """How long events of one OCSF class are kept."""
+
+    class_uid: Annotated[int, Field(ge=0)]
+    days: Annotated[int, Field(ge=1)] | None = None
+    """None keeps them for ever."""
+
+
+class RetentionPolicy(Noun):
+    """How long events are kept. What goes are whole days; a day stays while an open case rests on an event of it."""
+
+    days: Annotated[int, Field(ge=1)] | None = None
+    """Of classes that have no rule; none keeps them for ever."""
+    rules: tuple[RetentionRule, ...] = ()
+
+    def days_of(self, class_uid: str) -> int | None:
+        """How many days events of a class are kept, None for ever."""
+        return next((rule.days for rule in self.rules if str(rule.class_uid) == class_uid), self.days)
+
+
 class ApprovalRule(Noun):
     """Who must approve an action of an effect class."""
 
@@ -101,5 +121,6 @@ class Policy(Noun):
     intake: IntakePolicy = IntakePolicy()
     intel: IntelPolicy = IntelPolicy()
     response: ResponsePolicy = ResponsePolicy()
+    retention: RetentionPolicy = RetentionPolicy()
     minutes_per_case: Annotated[float, Field(gt=0)] = 20.0
     """What one case costs an analyst by hand; the source of `minutes saved`."""

@@ -207,6 +207,26 @@ class Lake:
             change.gone += [self._of(tenant) / segment.file for segment in old]
             self._manifest.forget(tenant, [segment.n for segment in old])
 
+    def expire(self, tenant: str, parts: Collection[str]) -> None:
+        """Keep the events of some `<class>/<day>` no longer: no look-up knows them from now on. Their files lie there,
+        in the list of `expired`, until `remove_expired`."""
+        with self._writing(tenant) as change:
+            segments = [s for state in ("live", "replaced") for s in self._manifest.segments(tenant, state)]
+            gone = [segment.n for segment in segments if segment.part in parts]
+            for run in list(change.runs):
+                if run.has_part(parts):
+                    self._replace_runs(change, [run], lake_run.merged([run], parts))
+            self._manifest.mark(tenant, gone, "expired", _now())
+
+    def expired(self, tenant: str) -> list[Segment]:
+        """Segments whose events are no longer kept and whose files are still there."""
+        self._settle(tenant)
+        return self._manifest.segments(tenant, "expired")
+
+    def remove_expired(self, tenant: str) -> None:
+        """Remove the files of `expired`."""
+        self._remove(tenant, "expired", _now() + 1)
+
     # Looking up
 
     def earliest_since(self, tenant: str, mark: int) -> tuple[int, int | None]:
@@ -217,6 +237,10 @@ class Lake:
     def known(self, tenant: str, uids: Iterable[str]) -> set[str]:
         """Those of these uids that the tenant has an event of."""
         return {uid for uid, _ in _found(self._now_open(tenant), set(uids))}
+
+    def parts_of(self, tenant: str, uids: Iterable[str]) -> dict[str, str]:
+        """`<class>/<day>` of the events of these uids that are there."""
+        return {uid: run.part(row) for uid, (run, row) in _found(self._now_open(tenant), set(uids))}
 
     def event(self, tenant: str, uid: str) -> Event:
         """One event. Raises NotFoundError."""
@@ -273,6 +297,19 @@ class Lake:
         """The files that hold the tenant's events, each event once."""
         self._settle(tenant)
         return self._manifest.segments(tenant)
+
+    def problems(self, tenant: str) -> list[str]:
+        """What is wrong with the files of the tenant's events, a line each: they are read to the last byte."""
+        found = []
+        for segment in self.segments(tenant):
+            path = self._of(tenant) / segment.file
+            try:
+                if digest_of(path.read_bytes()) != segment.digest:
+                    found.append(f"{path} is not as it was written: {segment.rows:,} events cannot be relied on")
+            except FileNotFoundError:
+                if segment in self.segments(tenant):  # and not put together with others meanwhile
+                    found.append(f"{path} is missing, with {segment.rows:,} events")
+        return found + [f"{self._of(tenant) / file} is not ours, or cannot be read" for file in self._unnamed(tenant)]
 
     def sources(self, tenant: str) -> list[SourceCount]:
         """What is kept from each source."""

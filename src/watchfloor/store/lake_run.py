@@ -11,7 +11,7 @@ A run is derived from segments alone and can be made again. Arrays are little-en
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -164,6 +164,12 @@ class Run:
         facet = self.facet(PART)
         assert facet is not None
         return str(facet.values(facet.codes[row : row + 1])[0])
+
+    def has_part(self, parts: Collection[str]) -> bool:
+        """Whether an event of the run lies in one of some `<class>/<day>`."""
+        facet = self.facet(PART)
+        assert facet is not None
+        return any(part in parts for part in facet.values(np.arange(len(facet.high))))
 
     def _array(self, name: str) -> Array:
         return self._view(*self._places["arrays"][name])
