@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.ingest.sources.test_syslog import authority
 
 PROGRAM = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-PASSWORD = "correct-horse"
+PASSWORD = "correct-hörse"
 CONFIG = """
 protocols = imap
 listen = 127.0.0.1
@@ -111,7 +111,7 @@ class Dovecot:
         """A mail program, signed in."""
         context = ssl.create_default_context(cafile=self.ca)
         client = imaplib.IMAP4_SSL("localhost", self.tls, ssl_context=context, timeout=20)
-        client.login(name, PASSWORD)
+        client.authenticate("PLAIN", lambda _: f"\0{name}\0{PASSWORD}".encode())
         return client
 
     def deliver(self, name: str, *mails: bytes, folder: str = "INBOX") -> None:

@@ -275,6 +275,16 @@ def test_listing_goes_on_where_it_was_killed(cloud: Cloud) -> None:
     assert sorted(hand.records()) == [b'{"n": %d}' % number for number in (4, 5, 6)]
 
 
+def test_what_came_behind_a_round_that_a_restart_cut_in_two_is_found_in_the_next(cloud: Cloud) -> None:
+    for key in ("p/1", "p/3"):
+        cloud.put(key, b'{"key": "%s"}\n' % key.encode())
+    hours = 3_600_000
+    long_ago = cloud.s3.head_object(Bucket=cloud.bucket, Key="p/3")["LastModified"].timestamp() * 1_000 - 5 * hours
+    hand = HandInMemory({cloud.bucket: {"after": "p/2", "began": round(long_ago), "newest": round(long_ago)}})
+    run(listed(cloud), hand, lambda: len(hand.records()) == 2)
+    assert hand.records() == [b'{"key": "p/3"}', b'{"key": "p/1"}']
+
+
 def test_a_listed_object_that_cannot_be_read_is_tried_again_and_stops_nothing(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

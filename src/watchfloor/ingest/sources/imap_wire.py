@@ -73,7 +73,10 @@ class Connection:
 
     def login(self, user: str, password: str) -> None:
         with self._asking("signing in"):
-            self._imap.login(user, password)
+            if (user + password).isascii():
+                self._imap.login(user, password)
+            else:  # LOGIN has no other letters
+                self._imap.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
             self._ask_what_it_can()
 
     def login_with_token(self, user: str, token: str) -> None:

@@ -279,10 +279,10 @@ class Listing:
             await asyncio.sleep(self._config.every)
 
     async def _round(self, bucket: str) -> None:
-        """What is new in a bucket. `after` is how far a round has come, `since` the newest of the last whole one, both
-        by the bucket's clock; `failed` is tried again in each round."""
+        """What is new in a bucket. `after` is how far a round has come that `began` then, and `newest` what it saw; a
+        restart goes on with it. `since` is the newest of the last whole one. `failed` is tried again in each round."""
         at = self._kept.setdefault(bucket, {})
-        began = time.time_ns() // 1_000_000
+        at.setdefault("began", time.time_ns() // 1_000_000)
         await self._read(bucket, list(at.get("failed", {})))
         token = ""
         while True:
@@ -301,8 +301,8 @@ class Listing:
             token = answer.get("NextContinuationToken", "")
             if not token:
                 break
-        newest = min(at.pop("newest", 0), began)
-        at["since"] = max(at.get("since", 0), newest)
+        # What came while the round went on may have a key that it had passed: the next one looks from its beginning.
+        at["since"] = max(at.get("since", 0), min(at.pop("newest", 0), at.pop("began")))
         at["after"] = ""
         await self._hand.keep(self._kept)
 
