@@ -9,6 +9,7 @@ from tests.server.desk import SmallDesk
 from tests.server.given import NOW
 from watchfloor.app.views import IntakeView
 from watchfloor.core.source import SourceHealth
+from watchfloor.store.intel import Feed
 
 COLLECTED = (
     SourceHealth(tenant="acme", uid="poll/okta", time=NOW, status="failing", problem="answered 401: <b>no</b>"),
@@ -16,10 +17,12 @@ COLLECTED = (
     SourceHealth(tenant="acme", uid="tail/new", time=0, status="stopped"),
 )
 
+FEEDS = (Feed("taxii/<cert>", 12_345, 13_000, 120, NOW, NOW - 1),)
+
 
 @pytest.fixture(autouse=True)
 def collected(desk: SmallDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "intake_view", lambda: IntakeView(0, 0, (), COLLECTED))
+    monkeypatch.setattr(desk, "intake_view", lambda: IntakeView(0, 0, (), COLLECTED, FEEDS))
 
 
 def test_the_page_says_how_each_does(enter: Enter) -> None:
@@ -32,6 +35,8 @@ def test_the_page_says_how_each_does(enter: Enter) -> None:
         "working",
         "&lt;7&gt; behind",
         "never started",
+        "taxii/&lt;cert&gt;",
+        "12,345",
     ):
         assert shown in page
 
@@ -44,4 +49,5 @@ def test_the_api_gives_the_same(enter: Enter) -> None:
         ("tail/new", "stopped", 0),
     ]
     assert [one["note"] for one in body["collected"]] == ["", "<7> behind", ""]
+    assert body["feeds"] == [FEEDS[0]._asdict()]
     assert body["collected"][0]["problem"] == COLLECTED[0].problem

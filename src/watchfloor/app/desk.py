@@ -148,7 +148,8 @@ class Desk:
         """How live intake stands at this moment."""
         waiting = self._intake.waiting
         collected, troubles = self._supervisor.look()
-        return IntakeView(*(waiting or (0, 0)), (*self._intake.troubles, *troubles), tuple(collected))
+        feeds = tuple(self._parts.intel_store.feeds(self.tenant))
+        return IntakeView(*(waiting or (0, 0)), (*self._intake.troubles, *troubles), tuple(collected), feeds)
 
     def coverage(self) -> Coverage:
         """What can be seen, no older than a few minutes: it takes a look at all events."""

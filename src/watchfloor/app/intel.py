@@ -91,6 +91,15 @@ class TenantIntel(Intelligence):
         """What feeds hold of a value, with where it stands."""
         return [held for part in self._names.of(kind, value) for held in self._store.naming(self._tenant, *part)]
 
+    def in_files(self, kind: str, value: str) -> tuple[Indicator, ...]:
+        """What files hold of a value."""
+        return self._files.known(kind, value)
+
+    @property
+    def of_files(self) -> Counts:
+        """How much files hold."""
+        return self._files.counts
+
     def listed(self, kind: str, value: str) -> tuple[Warninglist, ...]:
         return self._files.listed(kind, value)
 

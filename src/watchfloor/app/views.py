@@ -12,6 +12,7 @@ from watchfloor.core.label import Label
 from watchfloor.core.plan import Approval, Outcome, Plan
 from watchfloor.core.source import SourceHealth
 from watchfloor.core.verdict import Verdict
+from watchfloor.store.intel import Feed
 
 
 class QueueRow(NamedTuple):
@@ -66,6 +67,8 @@ class IntakeView(NamedTuple):
     troubles: tuple[Trouble, ...]
     collected: tuple[SourceHealth, ...] = ()
     """How each source of `sources.yaml` does."""
+    feeds: tuple[Feed, ...] = ()
+    """What is held of each feed of threat intelligence."""
 
 
 class SourceRow(NamedTuple):

@@ -13,6 +13,7 @@ from watchfloor.cli import (
     deadletter,
     demo,
     integration,
+    intel,
     lake,
     later,
     ledger,
@@ -58,6 +59,7 @@ app.add_typer(integration.app, name="integration")
 app.add_typer(policy.app, name="policy")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(source.app, name="source")
+app.add_typer(intel.app, name="intel")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(lake.app, name="lake")
 app.add_typer(ledger.app, name="ledger")

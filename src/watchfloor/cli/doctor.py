@@ -29,6 +29,7 @@ def checks(home: Path, rules: Sequence[Path] = ()) -> Iterator[Check]:
         ("settings", lambda: _settings(home)),
         ("disk", lambda: _disk(home)),
         ("sources", lambda: _sources(home)),
+        ("intelligence", lambda: _intelligence(home)),
         ("console libraries", _assets),
         ("lake", lambda: _lake(home)),
         ("record", lambda: _record(home)),
@@ -104,6 +105,31 @@ def _sources(home: Path) -> str:
         first = troubles[0]
         raise WatchfloorError(f"{len(troubles)} of {len(sources)} fail: {first.doing}: {first.problem}")
     return f"{', '.join(source.source for source in sources)} can be started"
+
+
+def _intelligence(home: Path) -> str:
+    from watchfloor.app.watchfloor import Watchfloor
+    from watchfloor.core.clock import DAY
+    from watchfloor.ingest.sources.feed import FeedSource
+
+    if not home.exists():
+        return "no feed has brought anything yet"
+    with Watchfloor.open(home) as product:
+        parts = product.parts
+        feeds = parts.intel_store.feeds(parts.tenant)
+        now, days = parts.clock(), parts.policy.intel.silent_days
+        read = product.supervisor.sources()
+    came = {feed.source for feed in feeds}
+    silent = [source.source for source in read if isinstance(source, FeedSource) and source.source not in came]
+    old = [f"{feed.source} ({(now - feed.seen) // DAY} days)" for feed in feeds if now - feed.seen > days * DAY]
+    if old:
+        raise WatchfloorError(
+            f"nothing new for more than {days} days from {', '.join(old)}",
+            do="See whether it is still kept up; `watchfloor intel forget FEED` removes what it brought",
+        )
+    if silent:
+        raise WatchfloorError(f"nothing has come from {', '.join(silent)} yet", do="Run: watchfloor source list")
+    return f"{sum(feed.indicators for feed in feeds):,} indicators of {len(feeds)} feeds"
 
 
 def _assets() -> str:

@@ -126,6 +126,17 @@ class HealthOut(BaseModel):
     note: str
 
 
+class FeedOut(BaseModel):
+    """A feed of threat intelligence: what it holds, when an object last came, and when the last new one did (ms)."""
+
+    source: str
+    indicators: int
+    objects: int
+    withdrawn: int
+    seen: int
+    added: int
+
+
 class SourcesOut(BaseModel):
     """`troubles` are what intake cannot do now and tries again; `collected` says how each source of `sources.yaml`
     does."""
@@ -133,6 +144,7 @@ class SourcesOut(BaseModel):
     spool: SpoolOut
     troubles: list[Trouble]
     collected: list[HealthOut]
+    feeds: list[FeedOut]
     sources: list[SourceOut]
 
 
@@ -281,7 +293,8 @@ def sources(found: Served) -> SourcesOut:
         for one in view.collected
     ]
     spool = SpoolOut(parcels=view.parcels, size=view.size)
-    return SourcesOut(spool=spool, troubles=list(view.troubles), collected=collected, sources=rows)
+    feeds = [FeedOut(**feed._asdict()) for feed in view.feeds]
+    return SourcesOut(spool=spool, troubles=list(view.troubles), collected=collected, feeds=feeds, sources=rows)
 
 
 @router.post("/ingest", tags=["ingest"])

@@ -91,7 +91,7 @@ def _rows(file: Path, heads: list[str], lines: list[str], typed: list[str]) -> I
 
 def _row(file: Path, row: dict[str, str]) -> Indicator:
     value, named = refanged(row.get("value", "")), row.get("type", "").lower()
-    kind = ALIASES.get(named, _TYPED.get(named)) if named else _shape(value)
+    kind = ALIASES.get(named, _TYPED.get(named)) if named else shape_of(value)
     if kind is None and named:
         raise ValueError(f"type {row['type']!r} is not known; use one of {', '.join(INDICATOR_TYPES)}")
     if kind is None:
@@ -126,7 +126,8 @@ def refanged(value: str) -> str:
     return re.sub(r"^h(?:xx|XX|\*\*)p", "http", text)
 
 
-def _shape(value: str) -> IndicatorType | None:
+def shape_of(value: str) -> IndicatorType | None:
+    """What a value looks like: an address, URL, mail address, hash or domain."""
     try:
         ipaddress.ip_network(value, strict=False)
     except ValueError:
