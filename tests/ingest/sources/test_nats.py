@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import secrets
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import pytest
 
 from tests.ingest.sources.hands import HandInMemory, running, until
 from tests.ingest.sources.natsd import NATS_SERVER, NatsServer
+from tests.ingest.sources.test_syslog import authority
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.ingest.sources.nats import Nats
 
@@ -200,10 +202,90 @@ def test_it_says_who_it_is_and_a_wrong_secret_is_said(
         own.kill()
 
 
-def nkey() -> tuple[str, str]:
-    """A user's seed and public key."""
+@marked
+def test_tls_verifies_the_server_by_its_authority_and_name(tmp_path: Path) -> None:
+    (certificate, key), (other, _) = authority(tmp_path, "server"), authority(tmp_path, "other")
+    own = NatsServer(tmp_path, f'tls: {{cert_file: "{certificate}", key_file: "{key}"}}')
+    own.start()
+    try:
+        by_name = {"servers": [f"nats://localhost:{own.port}"]}
+        assert "there is no stream s" in problem_of(config(own, "s", tls={"ca": str(certificate)}, **by_name))
+        assert "certificate" in problem_of(config(own, "s", tls={"ca": str(other)}, **by_name))
+        assert "certificate" in problem_of(config(own, "s", tls={}, **by_name))
+        assert "cannot be used" in problem_of(config(own, "s", tls={"ca": str(tmp_path / "none")}))
+    finally:
+        own.kill()
+
+
+@marked
+def test_a_creds_file_signs_in_and_others_may_not_read_it(tmp_path: Path) -> None:
+    (operator, operator_public), (account, account_public), (_, system) = (
+        nkey(k) for k in ("OPERATOR", "ACCOUNT", "ACCOUNT")
+    )
+    user, user_public = nkey()
+    accounts = {
+        account_public: token(operator, operator_public, account_public, type="account", version=2, limits=LIMITS),
+        system: token(operator, operator_public, system, type="account", version=2, limits={"conn": -1, "subs": -1}),
+    }
+    preload = ", ".join(f"{name}: {jwt}" for name, jwt in accounts.items())
+    own = NatsServer(
+        tmp_path,
+        f"operator: {token(operator, operator_public, operator_public, type='operator', version=2)}\n"
+        f"system_account: {system}\nresolver: MEMORY\nresolver_preload: {{{preload}}}\n",
+    )
+    jwt = token(account, account_public, user_public, type="user", version=2, subs=-1, data=-1, payload=-1)
+    creds = tmp_path / "n.creds"
+    creds.write_text(
+        f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{user}\n------END USER NKEY SEED------\n"
+    )
+    own.start()
+    try:
+        source = config(own, "s", credentials=f"file:{creds}")
+        creds.chmod(0o644)
+        assert "chmod 600" in problem_of(source)
+        creds.chmod(0o600)
+        assert "there is no stream s" in problem_of(source)
+        assert "uthorization" in problem_of(config(own, "s"))
+    finally:
+        own.kill()
+
+
+LIMITS = dict.fromkeys(
+    [
+        "subs",
+        "data",
+        "payload",
+        "imports",
+        "exports",
+        "conn",
+        "leaf",
+        "mem_storage",
+        "disk_storage",
+        "streams",
+        "consumer",
+    ],
+    -1,
+)
+
+
+def token(seed: str, issuer: str, subject: str, **claims: Any) -> str:
+    """A JWT as NATS signs them: by an nkey."""
     nkeys = pytest.importorskip("nkeys")
-    seed = nkeys.encode_seed(secrets.token_bytes(32), nkeys.PREFIX_BYTE_USER)
+    body = {"jti": secrets.token_hex(8), "iat": 1, "iss": issuer, "sub": subject, "name": "n", "nats": claims}
+    parts = [{"typ": "JWT", "alg": "ed25519-nkey"}, body]
+    signed = ".".join(plain(json.dumps(part).encode()) for part in parts)
+    return f"{signed}.{plain(nkeys.from_seed(bytearray(seed.encode())).sign(signed.encode()))}"
+
+
+def plain(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def nkey(kind: str = "USER") -> tuple[str, str]:
+    """A seed and its public key."""
+    nkeys = pytest.importorskip("nkeys")
+    seed = nkeys.encode_seed(secrets.token_bytes(32), getattr(nkeys, f"PREFIX_BYTE_{kind}"))
     return seed.decode(), nkeys.from_seed(bytearray(seed)).public_key.decode()
 
 
