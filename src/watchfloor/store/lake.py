@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 from uuid import uuid4
@@ -21,7 +21,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from watchfloor.core.clock import day_of
+from watchfloor.core.clock import DAY, day_of
 from watchfloor.core.errors import NotFoundError, WatchfloorError
 from watchfloor.core.event import Event, Layer
 from watchfloor.core.noun import digest_of
@@ -118,7 +118,7 @@ class Lake:
             parts: dict[tuple[str, str], list[Event]] = defaultdict(list)
             for event in by_uid.values():
                 if event.uid not in known:
-                    parts[_class_of(event), day_of(event.time)].append(event)
+                    parts[_class_of(event), _day(event.time // DAY)].append(event)
             pieces = [
                 self._write_segment(tenant, class_uid, day, sorted(part, key=lambda e: (e.time, e.uid)))
                 for (class_uid, day), part in parts.items()
@@ -555,6 +555,11 @@ def _file(part: str, uids: Iterable[str]) -> str:
 def _class_of(event: Event) -> str:
     value = event.ocsf.get("class_uid")
     return str(value) if type(value) is int and value >= 0 else "0"
+
+
+@lru_cache(4_096)
+def _day(number: int) -> str:
+    return day_of(number * DAY)
 
 
 def _now() -> int:
