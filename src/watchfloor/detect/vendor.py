@@ -61,6 +61,8 @@ def vendor_detection(event: Event) -> Raised | None:
     if event.ocsf.get("class_uid") != DETECTION_FINDING:
         return None
     product = event.logsource.get("product") or event.mapping
+    if product == "ocsf":  # anybody's, who says so
+        product = f"ocsf/{slug(text_of(get_path(event.ocsf, 'metadata.product.name')) or 'unknown')[:40]}"
     title = text_of(get_path(event.ocsf, "finding_info.title")) or f"{product} alert"
     signature = next(_texts(event, _SIGNATURE), title)
     if event.logsource.get("service") == "intel":
