@@ -125,6 +125,7 @@ class Pipeline:
             seconds=round(time.perf_counter() - started, 3),
         )
         body = done.to_dict() | {"paths": [(names or {}).get(p, str(p)) for p in paths]}
+        parts.lake.compact(parts.tenant)
         parts.ledger.append(parts.tenant, kind="ingest", subject=INGESTED, actor=by, body=body, time=parts.clock())
         parts.updates.publish(parts.tenant, "ingest", INGESTED)
         return done
