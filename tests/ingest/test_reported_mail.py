@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
 from email.message import EmailMessage
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.ingest.compound import msg
 from watchfloor.core.record import Record
 from watchfloor.detect import Detector
 from watchfloor.ingest import Normalizer
 from watchfloor.ingest.readers import read_parcel
+from watchfloor.ingest.readers.mail_parts import taken_apart
+from watchfloor.ingest.readers.outlook import as_mail as as_rfc5322
 
 
 def mail(**headers: str) -> EmailMessage:
@@ -62,7 +69,15 @@ def as_code(inner: EmailMessage) -> bytes:
     return outer + b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" + coded + b"\n--b--\n"
 
 
-@pytest.mark.parametrize("attached", [as_mail, as_file, as_code])
+def as_outlook(inner: EmailMessage) -> bytes:
+    headers = "".join(f"{name}: {value}\r\n" for name, value in inner.items())
+    outer = report()
+    content = msg({"007D": headers, "1000": inner.get_content(), "0037": "Reset 1"})
+    outer.add_attachment(content, maintype="application", subtype="vnd.ms-outlook", filename="Reset.msg")
+    return outer.as_bytes()
+
+
+@pytest.mark.parametrize("attached", [as_mail, as_file, as_code, as_outlook])
 def test_the_attached_mail_is_the_record_and_the_report_stands_beside_it(attached: object) -> None:
     raw = attached(lure())  # type: ignore[operator]
     (record,) = records(raw)
@@ -72,6 +87,41 @@ def test_the_attached_mail_is_the_record_and_the_report_stands_beside_it(attache
     assert record.data["urls"] == ["https://evil.example/l"]
     said = record.data["reported"]
     assert (said["by"], said["note"], said["how"]) == ("ana@corp.example", "I did not click.", "attached")
+
+
+LONG = "Click https://evil.example/l " + "x" * 5_000
+OUTLOOK = msg(
+    {
+        "0C1A": "IT Desk",
+        "5D01": "it@c0rp.example",
+        "0E04": "ana@corp.example",
+        "0037": "Reset\r\nBcc: x@y.example",
+        "1000": LONG,
+        "1013": b'<a href="https://evil.example/l">https://corp.example</a>',
+    },
+    {"3707": "invoice.docm", "3701": b"PK" + b"y" * 9_000, "370E": "message/rfc822"},
+    {"3704": "a.txt", "3701": b"small"},
+)
+
+
+def test_a_file_of_outlook_without_headers_has_what_outlook_knows() -> None:
+    found = taken_apart(as_rfc5322(OUTLOOK))
+    assert (found["from"], found["from_name"], found["to"]) == ("it@c0rp.example", "IT Desk", ["ana@corp.example"])
+    assert found["subject"] == "Reset Bcc: x@y.example"
+    assert found["links"] == [{"text": "https://corp.example", "href": "https://evil.example/l"}]
+    assert found["body"].startswith(LONG)
+    attachments = [(one["name"], one["size"], one["sha256"]) for one in found["attachments"]]
+    contents = (("invoice.docm", b"PK" + b"y" * 9_000), ("a.txt", b"small"))
+    assert attachments == [(name, len(held), hashlib.sha256(held).hexdigest()) for name, held in contents]
+
+
+@given(st.lists(st.tuples(st.integers(0, len(OUTLOOK) - 1) | st.integers(0, 600), st.integers(0, 255)), max_size=12))
+def test_a_damaged_file_of_outlook_gives_a_mail_or_says_that_it_is_none(changes: list[tuple[int, int]]) -> None:
+    raw = bytearray(OUTLOOK)
+    for at, value in changes:
+        raw[at] = value
+    with contextlib.suppress(ValueError):  # and nothing else
+        assert len(as_rfc5322(bytes(raw))) < 20 * len(raw)
 
 
 def test_each_of_several_mails_is_a_record_of_its_own_but_not_what_is_inside_them() -> None:

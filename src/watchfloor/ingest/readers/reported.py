@@ -1,7 +1,7 @@
 """A mail in which a person reports another: the reported one is the record, with who reported it and what they said.
 
-A report carries the reported mail as a whole (`message/rfc822`, or a file of it); without one it is itself what there
-is to look at, as when it was forwarded in the text. `reported` then stands in the data:
+A report carries the reported mail as a whole (`message/rfc822`, or a file of it, Outlook's too); without one it is
+itself what there is to look at, as when it was forwarded in the text. `reported` then stands in the data:
 {by, name, at, subject, note, message_id, authentication: {spf, dkim, dmarc}, how: attached | inline}.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from watchfloor.ingest.readers import outlook
 from watchfloor.ingest.readers.mail import MAIL_LIMIT
 from watchfloor.ingest.readers.mail_parts import BROKEN, MOST_PARTS, decoded, file_name, parsed, payload, taken_apart
 from watchfloor.ingest.readers.source import Item, Source, whole
@@ -83,6 +84,8 @@ def _attached(message: Message) -> Iterator[bytes]:
             yield _unpacked(first) if packed and not first.keys() else first.as_bytes()
         elif (file_name(part) or "").lower().endswith(".eml"):
             yield payload(part)
+        elif (content := payload(part)).startswith(outlook.MAGIC) and (file_name(part) or "").lower().endswith(".msg"):
+            yield outlook.as_mail(content)
 
 
 def _unpacked(message: Message) -> bytes:
