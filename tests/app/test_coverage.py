@@ -54,7 +54,10 @@ def assessed(home: Path, *options: str) -> str:
 def test_only_what_arrives_is_covered(home: Path) -> None:
     with Watchfloor.open(home) as product:
         found = coverage_of(product.parts)
-        cloudtrail = {r.uid for r in product.parts.detector.rules if r.logsource.service == "cloudtrail"}
+        detector = product.parts.detector
+        cloudtrail = {r.uid for r in detector.rules if r.logsource.service == "cloudtrail"}
+        cloudtrail |= {c.uid for c in detector.correlations if cloudtrail & set(c.rules)}
+        cloudtrail -= detector.silent
     assert {line.layer for line in found.layers if line.sources} == {"cloud"}
     assert found.can_fire == len(cloudtrail) > 10
     assert set(found.blind()) == {"endpoint", "network", "identity", "email", "threat_intelligence"}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -13,6 +15,9 @@ from watchfloor.app.parts import Parts
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import LAYERS, Layer
 from watchfloor.improve.coverage import Coverage, SeenSource, UsedDetection, assess_coverage
+
+if TYPE_CHECKING:
+    from watchfloor.detect import Detector
 
 Techniques = dict[str, tuple[str, tuple[str, ...]]]
 
@@ -47,8 +52,34 @@ def coverage_of(parts: Parts, techniques: Techniques | None = None) -> Coverage:
             reads=tuple(sorted(reads[rule.uid])),
         )
         for rule in detector.rules
+        if rule.uid not in detector.silent
     ]
+    detections += _correlations(detector, reads)
     return assess_coverage(sources, detections, _known_mappings(), techniques, parts.intel.counts.indicators)
+
+
+def _correlations(detector: Detector, reads: Mapping[str, set[tuple[str, Layer]]]) -> list[UsedDetection]:
+    """A correlation can fire when events are kept that its rules read: of one that wants all of its rules, all read."""
+    wants = {rule.uid: rule.logsource.words for rule in detector.rules}
+    seen = {uid: frozenset(some) for uid, some in reads.items()}
+    found = []
+    for each in detector.correlations:  # each after those that it refers to
+        parts = [seen.get(uid, frozenset()) for uid in each.rules]
+        fires = all(parts) if each.wants_all else any(parts)
+        seen[each.uid] = frozenset().union(*parts) if fires else frozenset()
+        wants[each.uid] = " and ".join(dict.fromkeys(wants[uid] for uid in each.rules))
+        if each.uid not in detector.silent:
+            found.append(
+                UsedDetection(
+                    uid=each.uid,
+                    title=each.title,
+                    techniques=each.techniques,
+                    tactics=each.tactics,
+                    wants=wants[each.uid],
+                    reads=tuple(sorted(seen[each.uid])),
+                )
+            )
+    return found
 
 
 def _known_mappings() -> dict[Layer, set[str]]:

@@ -178,4 +178,4 @@ def _rules(rules: Sequence[Path]) -> Iterator[Check]:
     detector = Detector.load(rules, shipped=False)
     for problem in detector.problems:
         yield Check("rule", False, str(problem))
-    yield Check("rules", True, f"{len(detector.rules):,} rules load")
+    yield Check("rules", True, f"{len(detector.rules) + len(detector.correlations):,} rules load")

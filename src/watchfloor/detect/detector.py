@@ -49,7 +49,8 @@ class Detector:
         self.correlator = Correlator(correlations)
         self.problems = list(problems)
         self._counted = frozenset(correlations.feeds)
-        self._silent = correlations.silent
+        self.silent = correlations.silent
+        """The uids of rules that raise nothing by themselves: correlations count them."""
         self._engine = Engine(rules, LogSources.shipped())
         self._intel = intel
         self._threads = threads
@@ -106,7 +107,7 @@ class Detector:
         raised = [] if alert is None else [alert]
         matched = self._engine.matches(event)
         counted = bool(self._counted) and not self._counted.isdisjoint(rule.uid for rule in matched)
-        raised += [of_rule(rule, event) for rule in matched if rule.uid not in self._silent]
+        raised += [of_rule(rule, event) for rule in matched if rule.uid not in self.silent]
         if self._intel is not None:
             raised += indicator_findings(event, self._intel)
         if not raised and not counted:

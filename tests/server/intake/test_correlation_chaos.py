@@ -81,11 +81,12 @@ def test_killed_at_random_moments_each_event_is_counted_once(tmp_path: Path) -> 
     starts = range(0, RECORDS, BATCH)
     kills = set(rng.sample(starts, KILLS))
     with served.running():
+        url = f"{served.url}/intake/webhook/trails"
         for start in starts:
             body = b"\n".join(map(record, range(start, min(start + BATCH, RECORDS))))
             while True:
                 try:
-                    answer = httpx2.post(f"{served.url}/intake/webhook/trails", content=body, headers=headers, timeout=60)
+                    answer = httpx2.post(url, content=body, headers=headers, timeout=60)
                 except httpx2.HTTPError:
                     time.sleep(0.2)
                     continue

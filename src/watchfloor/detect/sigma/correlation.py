@@ -66,6 +66,11 @@ class Correlation:
         return self.kind in _ORDERED
 
     @property
+    def wants_all(self) -> bool:
+        """Whether each of its rules must have matched."""
+        return self.kind in TEMPORAL and ("gte", len(self.rules)) in self.bounds
+
+    @property
     def eager(self) -> bool:
         """Whether a further event can only bring the rule nearer to a match, so that it need not wait for more.
 
