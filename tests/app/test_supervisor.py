@@ -232,3 +232,30 @@ def test_a_server_starts_with_a_broken_file_and_runs_what_stands_there_when_it_i
         wait_for(lambda: RUNS == ["a0"])
         assert product.supervisor.look()[1] == []
     spool.close()
+
+
+class Deaf(Source):
+    """Takes no notice of the first time that it is told to end, as a client may."""
+
+    kind: Literal["deaf"] = "deaf"
+    ends: bool
+
+    async def run(self, hand: Hand) -> None:
+        await hand.working()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if self.ends:
+                return
+            await asyncio.Event().wait()
+
+
+def test_one_that_takes_no_notice_of_the_end_does_not_keep_the_server(
+    product: Watchfloor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_END_SECONDS", 0.1)
+    spool = Spool(product.parts.home.spool)
+    with running(product, spool, Deaf(name="d", ends=False), Deaf(name="e", ends=True)):
+        wait_for(lambda: [one.status for one in product.supervisor.health()] == ["working"] * 2)
+    spool.close()
+    assert [one.status for one in product.supervisor.health()] == ["stopped"] * 2

@@ -29,6 +29,7 @@ LOOK_SECONDS = 1.0
 """Between two looks at `sources.yaml`."""
 _FULL_SECONDS = 0.5
 _NOTE_SECONDS = 10.0
+_END_SECONDS = 15.0
 _log = structlog.get_logger(__name__)
 
 
@@ -134,7 +135,7 @@ class Supervisor:
                 began = time.monotonic()
                 hand.reached, hand.hindrance = False, ""
                 try:
-                    source.check()
+                    await asyncio.to_thread(source.check)  # it may import a client, and others listen meanwhile
                     await source.run(hand)
                     problem = "it ended"
                 except Exception as error:
@@ -142,6 +143,8 @@ class Supervisor:
                     if not isinstance(error, (WatchfloorError, OSError)):
                         # Without the values of variables: they are records and secrets.
                         _log.error("a source broke", source=source.source, at=traceback.format_exc(limit=-3))
+                if _cancelled():  # a client swallowed it, or made an error of it
+                    return
                 if hand.reached and time.monotonic() - began > wait:
                     wait = FIRST_WAIT
                 _log.error("a source will be tried again", source=source.source, problem=problem, seconds=wait)
@@ -170,11 +173,17 @@ def _bytes_of(file: Path) -> bytes:
         return str(error).encode()
 
 
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def _end_all() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    others: set[Any] = asyncio.all_tasks() - {asyncio.current_task()}
+    while others:  # a client may swallow a cancellation
+        for task in others:
+            task.cancel()
+        _, others = await asyncio.wait(others, timeout=_END_SECONDS)
 
 
 class _Hand:

@@ -115,6 +115,31 @@ def test_what_was_not_acknowledged_comes_again_to_the_next(server: NatsServer, m
 
 
 @marked
+def test_a_cancellation_that_the_client_swallows_ends_it_all_the_same(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acknowledge = nats.aio.msg.Msg.ack
+
+    async def cancelled_meanwhile(message: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if not task.cancelling():
+            task.cancel()
+        await acknowledge(message)
+
+    monkeypatch.setattr(nats.aio.msg.Msg, "ack", cancelled_meanwhile)
+
+    async def main() -> None:
+        await publish(server, "swallowed", docs(range(500)))
+        hand = HandInMemory()
+        task = asyncio.create_task(config(server, "swallowed").run(hand))
+        await until(task.done)
+        assert hand.parcels
+
+    asyncio.run(main())
+
+
+@marked
 def test_latest_begins_at_the_end_and_afresh_reads_all_again(server: NatsServer) -> None:
     async def main() -> None:
         await publish(server, "late", docs(range(3)))

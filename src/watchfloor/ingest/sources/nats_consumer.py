@@ -21,7 +21,7 @@ from watchfloor.ingest.sources.source import Hand
 
 MOST_MESSAGES = 500
 WAIT_SECONDS = 5.0
-CONNECT_SECONDS = 10
+CONNECT_SECONDS, CLOSE_SECONDS = 10, 2
 ACK_SECONDS = 60.0
 PING_SECONDS = 10
 
@@ -53,7 +53,7 @@ async def consume(config: Nats, access: Mapping[str, Any], hand: Hand) -> None:
         raise WatchfloorError(_text(reason), where=where) from None
     finally:
         with suppress(Error, OSError, TimeoutError):
-            await asyncio.wait_for(client.close(), CONNECT_SECONDS)
+            await asyncio.wait_for(client.close(), CLOSE_SECONDS)
 
 
 async def _read(config: Nats, client: Client, hand: Hand) -> None:
@@ -61,7 +61,7 @@ async def _read(config: Nats, client: Client, hand: Hand) -> None:
     durable = await _consumer(config, context, hand)
     subscription = await context.pull_subscribe_bind(durable, config.stream)
     empty = 0
-    while True:
+    while not _cancelled():
         try:
             messages = await subscription.fetch(MOST_MESSAGES, timeout=WAIT_SECONDS)
         except TimeoutError:
@@ -72,6 +72,12 @@ async def _read(config: Nats, client: Client, hand: Hand) -> None:
             pending = messages[-1].metadata.num_pending
         notes = (f"{pending:,} messages behind" if pending else "", f"{empty:,} empty payloads" if empty else "")
         await hand.working("; ".join(filter(None, notes)))
+
+
+def _cancelled() -> bool:
+    """Whether the task was cancelled: while it sends something the client takes no notice of that."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _store(client: Client, messages: Sequence[Msg], hand: Hand) -> int:
