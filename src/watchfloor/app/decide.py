@@ -9,15 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from watchfloor.app.decisions import DecisionRecord
+from watchfloor.app.freshness import Freshness, Settled, World
 from watchfloor.app.parts import Parts
 from watchfloor.app.progress import Report
 from watchfloor.core.case import Case, CaseStatus
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.facets import facets
 from watchfloor.core.finding import Finding
+from watchfloor.core.label import Label
 from watchfloor.core.noun import Noun
 from watchfloor.core.plan import Plan
-from watchfloor.core.verdict import Verdict
+from watchfloor.core.verdict import Disposition, Verdict
 from watchfloor.enrich import Enricher
 from watchfloor.ledger.ledger import Draft
 from watchfloor.respond.planner import plan_for
@@ -46,43 +48,94 @@ class _Weighed(NamedTuple):
     near_before: tuple[str, ...]
 
 
+class _Asking(NamedTuple):
+    """What a run asks with."""
+
+    findings: Mapping[str, Finding]
+    enricher: Enricher
+    book: LabelBook
+
+
 class Decider:
     """Decides a tenant's cases and writes down what each decision rests on."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._kept: set[str] = set()
+        self._freshness = Freshness()
+        self._lake_mark = 0
 
     def run(self, findings: Sequence[Finding], report: Report) -> list[str]:
         """Correlate and decide. Returns the uids of the cases decided anew."""
         parts = self._parts
         cases = self._settled(correlate(findings, parts.context, parts.policy.correlation))
-        by_uid = {finding.uid: finding for finding in findings}
-        enricher, book = parts.enricher(), LabelBook(parts.labels())
+        labels = parts.labels()
+        self._begin(labels)
+        asking = _Asking({finding.uid: finding for finding in findings}, parts.enricher(), LabelBook(labels))
         escalated = Neighbours()
         waiting: list[_Weighed] = []
+        resting: list[tuple[Case, tuple[str, ...]]] = []
         decided: list[str] = []
         for start in range(0, len(cases), CHUNK):
-            chunk = cases[start : start + CHUNK]
-            mine = {case.uid: [by_uid[uid] for uid in case.findings] for case in chunk}
-            weighed = self._weighed(self._inputs(chunk, mine, enricher, book))
+            unsettled = []
+            for case in cases[start : start + CHUNK]:
+                mine = [asking.findings[uid] for uid in case.findings]
+                settled = self._freshness.of(case, mine, asking.book.record(case))
+                if settled is None:
+                    unsettled.append(case)
+                    continue
+                _take_in(escalated, case, settled.disposition)
+                if settled.disposition == "close" or settled.escalated_near:
+                    resting.append((case, settled.escalated_near))
+            weighed = self._weighed(self._inputs(unsettled, asking))
             for one in weighed:
-                if one.verdict.disposition == "escalate" and one.inputs.case.status not in ("resolved", "closed"):
-                    escalated.add(one.inputs.case)
+                _take_in(escalated, one.inputs.case, one.verdict.disposition)
             # What would close waits until it is known which cases near it are escalated.
-            waiting += [w for w in weighed if w.verdict.disposition == "close" or w.near_before]
+            waiting += filter(_may_close, weighed)
             decided += self._record(w for w in weighed if w.changed and w.verdict.disposition != "close")
-            report("cases decided", start + len(chunk), len(cases))
+            self._settle(one for one in weighed if not _may_close(one))
+            report("cases decided", min(start + CHUNK, len(cases)), len(cases))
+        stirred = [case for case, near in resting if escalated.near(case) != near]
+        for start in range(0, len(stirred), CHUNK):
+            weighed = self._weighed(self._inputs(stirred[start : start + CHUNK], asking))
+            decided += self._close(weighed, escalated)
         for start in range(0, len(waiting), CHUNK):
-            decided += self._record(self._closing(waiting[start : start + CHUNK], escalated))
+            decided += self._close(waiting[start : start + CHUNK], escalated)
+        self._freshness.ended(len(decided))
         parts.updates.publish(parts.tenant, "queue", "")
         return decided
 
-    def _inputs(
-        self, cases: Sequence[Case], mine: Mapping[str, list[Finding]], enricher: Enricher, book: LabelBook
-    ) -> list[Inputs]:
+    def _begin(self, labels: Sequence[Label]) -> None:
+        parts = self._parts
+        parts.intel.refresh()
+        self._lake_mark, earliest = parts.lake.earliest_since(parts.tenant, self._lake_mark)
+        world = World(
+            parts.catalogue.digest,
+            parts.scorecard.digest(),
+            parts.policy.digest(),
+            parts.context.digest(),
+            parts.intel.mark,
+            parts.documents.count(parts.tenant, Verdict),
+        )
+        self._freshness.begin(world, labels, earliest)
+
+    def _close(self, waiting: Sequence[_Weighed], escalated: Neighbours) -> list[str]:
+        """Decide those that would close, or would have, with the escalated cases near them."""
+        changed = {one.inputs.case.uid: one for one in self._closing(waiting, escalated)}
+        decided = self._record(changed.values())
+        self._settle(changed.get(one.inputs.case.uid, one) for one in waiting)
+        return decided
+
+    def _settle(self, weighed: Iterable[_Weighed]) -> None:
+        """Their verdicts are recorded. What could not be checked is asked again with every run."""
+        for one in weighed:
+            if all(evidence.status == "ok" for evidence in one.inputs.evidence):
+                self._freshness.settle(one.inputs.case.uid, Settled.of(one.inputs, one.verdict))
+
+    def _inputs(self, cases: Sequence[Case], asking: _Asking) -> list[Inputs]:
         """Ask about all of these cases at once, so that each collector gets its look-ups in one batch."""
         parts = self._parts
+        mine = {case.uid: [asking.findings[uid] for uid in case.findings] for case in cases}
         known = self._facets(finding for group in mine.values() for finding in group)
         asked = {c.uid: parts.catalogue.ask(c, mine[c.uid], known, parts.context) for c in cases}
         lookups = {case_uid: [a.lookup for a in group] for case_uid, group in asked.items()}
@@ -91,7 +144,7 @@ class Decider:
             facts |= case_evidence(lookups[case.uid], case, mine[case.uid])
         parts.evidence.put(parts.tenant, *facts.values())
         outside = [look for group in lookups.values() for look in group if look.uid not in facts]
-        evidence = {**enricher.collect(outside), **facts}
+        evidence = {**asking.enricher.collect(outside), **facts}
         return [
             Inputs.of(
                 case,
@@ -101,7 +154,7 @@ class Decider:
                 catalogue=parts.catalogue,
                 scorecard=parts.scorecard,
                 policy=parts.policy,
-                labels=book.record(case),
+                labels=asking.book.record(case),
                 as_of=case.last_time,
             )
             for case in cases
@@ -144,7 +197,8 @@ class Decider:
                 near, waking = (old.escalated_near, not _only_closed(one, old, record)) if old else ((), True)
                 found.append(_Weighed(one, decide(one), record, verdict, True, waking, near))
             else:
-                found.append(_Weighed(one, verdict, record, verdict, False, True, old.escalated_near))
+                same = one.model_copy(update={"escalated_near": old.escalated_near})
+                found.append(_Weighed(same, verdict, record, verdict, False, True, old.escalated_near))
         return found
 
     def _closing(self, waiting: Sequence[_Weighed], escalated: Neighbours) -> Iterable[_Weighed]:
@@ -205,6 +259,16 @@ class Decider:
         return digest
 
 
+def _may_close(one: _Weighed) -> bool:
+    """Whether it would close, or stood near an escalated case before."""
+    return one.verdict.disposition == "close" or bool(one.near_before)
+
+
+def _take_in(escalated: Neighbours, case: Case, disposition: Disposition) -> None:
+    if disposition == "escalate" and case.status not in ("resolved", "closed"):
+        escalated.add(case)
+
+
 def _as_people_left_it(case: Case, stored: Case | None) -> Case:
     """A case as it was correlated now, with what people have done to it."""
     return case.model_copy(update={"status": stored.status, "assignee": stored.assignee}) if stored else case
@@ -212,7 +276,7 @@ def _as_people_left_it(case: Case, stored: Case | None) -> Case:
 
 def _only_closed(one: Inputs, old: DecisionRecord, new: DecisionRecord) -> bool:
     """Whether all that is new is that its product's people closed an alert, too."""
-    states = [f for f in one.findings if old.alerts.get(f.uid) != new.alerts.get(f.uid)]
+    states = [f for f in one.findings if old.changing.get(f.uid) != new.changing.get(f.uid)]
     told = {f.standing_event for f in states if f.standing != "open"}
     more = [e.lookup.query.get("event") for e in one.evidence if e.uid not in old.evidence]
     same = old.case.findings == new.case.findings and old.evidence.keys() <= new.evidence.keys()

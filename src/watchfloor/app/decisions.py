@@ -29,8 +29,8 @@ class DecisionRecord(Noun):
     time: int
     case: Case
     findings: tuple[str, ...]
-    alerts: dict[str, Digest] = {}
-    """Findings on vendors' alerts may change: as they were, by their uid."""
+    changing: dict[str, Digest] = {}
+    """Findings that may change, as they were, by their uid."""
     asked: tuple[Asked, ...]
     evidence: dict[str, int]
     """Uid -> when this decision had it collected (ms): the same answer may be collected again later."""
@@ -51,7 +51,7 @@ class DecisionRecord(Noun):
             time=inputs.as_of,
             case=inputs.case,
             findings=tuple(f.uid for f in inputs.findings),
-            alerts={f.uid: keep(f) for f in inputs.findings if f.alert},
+            changing={f.uid: keep(f) for f in inputs.findings if f.changes},
             asked=inputs.asked,
             evidence={e.uid: e.collected_at for e in inputs.evidence},
             catalogue=inputs.catalogue,
@@ -100,9 +100,9 @@ def replay(parts: Parts, case_uid: str) -> tuple[Verdict, Verdict]:
 
 
 def _findings(parts: Parts, record: DecisionRecord) -> Iterator[Finding]:
-    fixed = [uid for uid in record.findings if uid not in record.alerts]
+    fixed = [uid for uid in record.findings if uid not in record.changing]
     yield from parts.documents.get_many(parts.tenant, Finding, fixed)
-    for digest in record.alerts.values():
+    for digest in record.changing.values():
         yield Finding.from_json(parts.evidence.get_bytes(parts.tenant, digest))
 
 

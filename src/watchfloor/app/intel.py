@@ -72,6 +72,11 @@ class TenantIntel(Intelligence):
             self._found, self._live = {}, None
 
     @property
+    def mark(self) -> tuple[int, int]:
+        """Another one where anything may have become known or have been withdrawn."""
+        return self._known_to, self.counts.indicators
+
+    @property
     def counts(self) -> Counts:
         files, live = self._files.counts, self._live
         if live is None:

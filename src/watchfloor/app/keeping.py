@@ -101,7 +101,7 @@ class Keeper:
         """One finding an alert or a correlation's match, with what is known of it already. What was dismissed before we
         heard of it is none."""
         alerts: dict[str, Finding] = {}
-        changing = [finding.uid for finding in findings if finding.alert or finding.correlated]
+        changing = [finding.uid for finding in findings if finding.changes]
         if changing:
             documents, tenant = self._parts.documents, self._parts.tenant
             known = sorted(documents.known(tenant, Finding, changing))

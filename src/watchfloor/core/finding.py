@@ -87,6 +87,11 @@ class Finding(Noun):
         return self.correlated.last if self.correlated else self.time
 
     @property
+    def changes(self) -> bool:
+        """Whether it may be told again and become another under the same uid."""
+        return bool(self.alert or self.correlated)
+
+    @property
     def quiet(self) -> bool:
         """Whether nobody has to look at it: all that is known of it is that its product's people dismissed it."""
         return self.stood == "dismissed"
