@@ -182,6 +182,22 @@ CASES: dict[str, tuple[Any, str, list[Any], dict[str, Any]]] = {
         {"device.hostname": "ws1"},
     ),
     "OpenTelemetry in a file": (otel(*NAMES), "api.operation", NAMES, {}),
+    "Abnormal's threat": (
+        {"threatId": "t1", "messages": [{"abxMessageId": n, "fromAddress": f"{n}@pay.example"} for n in (1, 2)]},
+        "evidences.0.email.from",
+        ["1@pay.example", "2@pay.example"],
+        {"class_uid": 2004},
+    ),
+    "Bitdefender's push": (
+        {
+            "jsonrpc": "2.0",
+            "method": "addEvents",
+            "params": {"events": [{"module": "av", "companyId": "k", "malware_name": name} for name in ("A", "B")]},
+        },
+        "finding_info.title",
+        ["A", "B"],
+        {"class_uid": 2004},
+    ),
     "lines that went to Loki": (
         {
             "streams": [

@@ -345,7 +345,7 @@ CONVERTERS: dict[str, Converter] = {
     "answers": dns_answers,
     "failed": lambda _: "Failure",
     "changed": lambda _: "Update",
-    "seconds": lambda v: None if (n := real(v)) is None else round(n * 1000),
+    "seconds": lambda v: None if (n := real(v)) is None or abs(n) > 1e15 else round(n * 1000),
     "first_word": lambda v: str(v).strip().partition(" ")[0] or None,
     "host_of_arn": lambda v: str(v).rpartition(":")[2].rpartition("/")[2] or None,
     "service_name": lambda v: str(v).removesuffix(".amazonaws.com"),

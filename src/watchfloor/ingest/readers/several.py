@@ -65,6 +65,9 @@ _LISTS = (
     _list("data.events", "eventType cloudEventsVersion", "eventType"),
     # Kubernetes: items of a list do not say again what they are.
     _list("items", "apiVersion", "auditID", keeps=("apiVersion",), adds={"kind": "Event"}),
+    # Abnormal: the messages of a threat. Bitdefender's push: events.
+    _list("messages", "threatId", "abxMessageId", keeps=("threatId",)),
+    _list("params.events", "jsonrpc", "module"),
     # AWS Config's snapshots and histories.
     _list("configurationItems", "fileVersion", "resourceType"),
 )
