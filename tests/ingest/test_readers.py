@@ -141,6 +141,14 @@ def plain_lines(text: str) -> list[str]:
     return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
+def test_a_damaged_envelope_in_a_line_does_not_end_the_reading(tmp_path: Path) -> None:
+    found = records(tmp_path / "x.jsonl", '{"Records": [{"a": 1}, {"a": 2}]}\n{"Records": [{"a": NaN}]}\n{"b": 1}\n')
+    assert [r.data for r in found] == [{"a": 1}, {"a": 2}, {"Records": [{"a": "NaN"}]}, {"b": 1}]
+    assert [(r.position, r.entry, r.unit) for r in found] == [
+        (n, e, "line") for n, e in ((0, 0), (0, 1), (1, 0), (2, 0))
+    ]
+
+
 def test_a_csv_row_may_span_lines_and_keeps_its_bytes(tmp_path: Path) -> None:
     found = records(tmp_path / "x.csv", 'time,name,note\n1,x,"two\nlines"\n2,y,z\n')
     assert found[0].data["note"] == "two\nlines"

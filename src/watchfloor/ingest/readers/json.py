@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from watchfloor.core.record import Record
+from watchfloor.core.record import Unit
 from watchfloor.ingest.readers.json_scan import ENVELOPES, scan
 from watchfloor.ingest.readers.source import DOCUMENT_LIMIT, HEAD, MIB, Item, Source, lines, upto
 
@@ -85,6 +86,8 @@ _BESIDE_OF = {
 # Answers with several lists, whose records do not say which they were in: they get it as `eventType` (Proofpoint TAP).
 _LISTS = frozenset({"messagesDelivered", "messagesBlocked", "clicksPermitted", "clicksBlocked"})
 OPENABLE = _LISTS.union(ENVELOPES)
+# An envelope whose records come first: it is opened without being parsed as a whole.
+_ENVELOPE = re.compile(rb'\s*\{\s*"(?:%s)"\s*:\s*\[\s*\{' % b"|".join(name.encode() for name in ENVELOPES))
 # The bytes of a record and the list that it was in.
 Opened = tuple[bytes, str]
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -114,6 +117,9 @@ def read_lines(source: Source) -> Iterator[Item]:
         if length:
             yield source.unreadable(index, "line", f"a line of {length:,} bytes is longer than a record may be", line)
         elif line and not line.isspace():
+            if _ENVELOPE.match(line) and (inner := _opened_if_whole(line)) is not None:
+                yield from _entries(source, index, inner)
+                continue
             data, reason = parse(line)
             if data is None:
                 inner = _split(line) if line.lstrip()[:2] in (b"[{", b"[ ") else None
@@ -121,7 +127,7 @@ def read_lines(source: Source) -> Iterator[Item]:
                     yield source.unreadable(index, "line", reason, line)
                 else:
                     yield from _entries(source, index, inner)
-            elif not OPENABLE.isdisjoint(data) and (inner := _opened(line)) is not None:
+            elif not OPENABLE.isdisjoint(data) and (inner := _opened_if_whole(line)) is not None:
                 yield from _entries(source, index, inner)
             else:
                 yield source.record(json_format(reason), index, "line", line, data)
@@ -130,8 +136,7 @@ def read_lines(source: Source) -> Iterator[Item]:
 def _entries(source: Source, index: int, opened: list[Opened]) -> Iterator[Item]:
     """The records of one line."""
     for number, (raw, kind) in enumerate(opened):
-        item = _item(source, index, raw, kind)
-        yield msgspec.structs.replace(item, unit="line", **({"entry": number} if isinstance(item, Record) else {}))
+        yield _item(source, index, raw, kind, unit="line", entry=number)
 
 
 def _document(source: Source) -> Iterator[Item]:
@@ -166,6 +171,14 @@ def _split(text: bytes) -> list[Opened] | None:
         return None
 
 
+def _opened_if_whole(text: bytes) -> list[Opened] | None:
+    """The same; None also where the text is not all valid JSON."""
+    try:
+        return _opened(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
 def _opened(text: bytes) -> list[Opened] | None:
     """The records inside an envelope; None when the object is itself the record. Raises what msgspec raises."""
     fields = _OBJECT.decode(text)
@@ -185,11 +198,12 @@ def _opened(text: bytes) -> list[Opened] | None:
     return [(raw, "") for raw in items] if all(raw[:1] == b"{" or raw.lstrip()[:1] == b"{" for raw in items) else None
 
 
-def _item(source: Source, position: int, raw: bytes, kind: str = "") -> Item:
+def _item(source: Source, position: int, raw: bytes, kind: str = "", *, unit: Unit = "record", entry: int = 0) -> Item:
     data, reason = parse(raw)
     if data is None:
-        return source.unreadable(position, "record", reason, raw)
-    return source.record(json_format(reason), position, "record", raw, {**data, "eventType": kind} if kind else data)
+        return source.unreadable(position, unit, reason, raw)
+    data = {**data, "eventType": kind} if kind else data
+    return source.record(json_format(reason), position, unit, raw, data, entry=entry)
 
 
 def json_format(note: str) -> str:

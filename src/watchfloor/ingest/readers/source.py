@@ -67,7 +67,9 @@ class Source(NamedTuple):
         """The longest record (bytes). What was handed in is in memory as a whole already, and kept as a whole."""
         return DOCUMENT_LIMIT if self.live else RECORD_LIMIT
 
-    def record(self, form: str, position: int, unit: Unit, raw: bytes, data: dict[str, Any]) -> Record:
+    def record(
+        self, form: str, position: int, unit: Unit, raw: bytes, data: dict[str, Any], *, entry: int = 0
+    ) -> Record:
         """A record of this source. `lossy` ones say in their format that bytes had to be replaced."""
         if self.lossy:
             form += "/bytes that are no valid text were replaced"
@@ -80,6 +82,7 @@ class Source(NamedTuple):
             raw=raw,
             data=data,
             live=self.live,
+            entry=entry,
         )
 
     def unreadable(self, position: int, unit: Unit, reason: str, raw: bytes = b"") -> Unreadable:
