@@ -41,8 +41,8 @@ def uneven(rng: Random, size: int, of: int) -> np.ndarray:
 def rows(rng: Random, first: int, count: int, total: int) -> pa.Table:
     """Events `first` to `first + count` of `total` as the lake's rows."""
 
-    def text(name: str, numbers: np.ndarray) -> pa.Array:
-        return pc.binary_join_element_wise(name, pa.array(numbers).cast(pa.string()), "")
+    def text(name: str, numbers: np.ndarray, end: str = "") -> pa.Array:
+        return pc.binary_join_element_wise(name, pa.array(numbers).cast(pa.string()), end, "")
 
     at = np.arange(first, first + count)
     process = rng.random(count) < 0.5
@@ -65,8 +65,8 @@ def rows(rng: Random, first: int, count: int, total: int) -> pa.Table:
         "cmd_line": pc.if_else(pa.array(process), text("c:/tools/run.exe --with options --number ", command), None),
         "class_uid": pa.array(np.where(process, 1007, 3002)),
         "status_id": pa.array(rng.integers(0, 3, count)),
-        "ocsf": text('{"class_uid": 1007, "number": ', at),
-        "original": text('{"number": ', at),
+        "ocsf": text('{"class_uid": 1007, "number": ', at, "}"),
+        "original": text('{"number": ', at, "}"),
     }
     arrays = [given.get(name, pa.nulls(count, SCHEMA.field(name).type)) for name in SCHEMA.names]
     return pa.table([array.cast(SCHEMA.field(i).type) for i, array in enumerate(arrays)], schema=SCHEMA)

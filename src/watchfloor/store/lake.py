@@ -113,12 +113,13 @@ class Lake:
             if event.tenant != tenant:
                 raise WatchfloorError(f"event of tenant {event.tenant!r} for {tenant!r}", where=event.uid)
         by_uid = {event.uid: event for event in reversed(events)}
+        part_of = {uid: (_class_of(event), _day(event.time // DAY)) for uid, event in by_uid.items()}
         with self._writing(tenant) as change:
             known = {uid for uid, _ in _found(change.index, by_uid)}
             parts: dict[tuple[str, str], list[Event]] = defaultdict(list)
-            for event in by_uid.values():
-                if event.uid not in known:
-                    parts[_class_of(event), _day(event.time // DAY)].append(event)
+            for uid, event in by_uid.items():
+                if uid not in known:
+                    parts[part_of[uid]].append(event)
             pieces = [
                 self._write_segment(tenant, class_uid, day, sorted(part, key=lambda e: (e.time, e.uid)))
                 for (class_uid, day), part in parts.items()
