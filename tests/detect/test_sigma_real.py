@@ -55,7 +55,8 @@ def test_engine_and_naive_evaluator_agree_on_real_rules(detector: Detector, even
         for rule in engine._plan(event).rules[::7] + engine.matches(event):
             if rule.uid not in raw:
                 text = Path(rule.file).read_text(encoding="utf-8")
-                raw[rule.uid] = yaml.load(text, Loader=yaml.CSafeLoader)
+                documents = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
+                raw[rule.uid] = next(d for d in documents if rule.uid == d.get("id") or rule.title == d.get("title"))
             if "derived." in str(raw[rule.uid]["detection"]):
                 continue
             aliases = sigma_aliases(rule.logsource.named)

@@ -47,7 +47,11 @@ def test_an_approved_plan_runs_is_checked_and_can_be_undone(decided: Watchfloor,
     (undone,) = decided.desk.undo(plan.uid, undoable.n, "lena", PASSWORD)
     assert undone.status == "undone"
     place = plan.actions.index(undoable)
-    assert state(decided, plan)[place] == before[place]
+    now, was = state(decided, plan)[place], before[place]
+    assert isinstance(now, dict)
+    assert isinstance(was, dict)
+    # What this step changed; other steps of the plan may have changed other things of the same entity.
+    assert {key: now[key] for key in undoable.expect} == {key: was[key] for key in undoable.expect}
 
 
 def test_a_plan_changed_after_approval_is_refused_and_nothing_is_called(decided: Watchfloor, case: CaseView) -> None:
