@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from watchfloor.core.clock import DAY
 from watchfloor.core.intel import (
@@ -13,13 +13,14 @@ from watchfloor.core.intel import (
     Intel,
     Intelligence,
     Networks,
-    Part,
     Warninglist,
     holding,
-    parts_of,
-    spellings,
+    ways_of,
 )
 from watchfloor.store.intel import Held, IntelStore
+
+Pair = tuple[str, str]
+"""A type and a spelling."""
 
 
 class Names:
@@ -35,17 +36,19 @@ class Names:
     def add(self, type_: str, value: str) -> None:
         known = hash((type_, value))
         if type_ == "address" and "/" in value and known not in self._hashes:
-            self._networks.add(value, Part("address", value))
+            self._networks.add(value, (type_, value))
         self._hashes.add(known)
 
-    def of(self, kind: str, value: str) -> Iterator[Part]:
+    def of(self, kind: str, value: str) -> list[Pair]:
         """Under what there may be indicators of a value."""
-        for part in parts_of(kind, value):
-            for spelling in spellings(part):
-                if hash(spelling) in self._hashes:
-                    yield spelling
-            if part.type == "address":
-                yield from self._networks.containing(part.value)
+        hashes = self._hashes
+        if not hashes:
+            return []
+        exact, addresses = ways_of(kind, value)
+        found = [pair for pair in exact if hash(pair) in hashes]
+        for address in addresses:
+            found += self._networks.containing(address)
+        return found
 
 
 class TenantIntel(Intelligence):
@@ -60,7 +63,7 @@ class TenantIntel(Intelligence):
         self._names = Names()
         self._known_to = 0
         self._live: int | None = None
-        self._found: dict[Part, tuple[Indicator, ...]] = {}
+        self._found: dict[Pair, tuple[Indicator, ...]] = {}
         self._turn = threading.Lock()
 
     def refresh(self) -> None:
@@ -85,9 +88,9 @@ class TenantIntel(Intelligence):
 
     def known(self, kind: str, value: str, also: Collection[str] = ()) -> tuple[Indicator, ...]:
         found = self._files.known(kind, value, also)
-        if live := [one for part in self._names.of(kind, value) for one in self._of(part)]:
-            found = holding((*found, *live), also)
-        return tuple(map(self._reaching_back, found))
+        if pairs := self._names.of(kind, value):
+            found = holding((*found, *(one for pair in pairs for one in self._of(pair))), also)
+        return tuple(map(self._reaching_back, found)) if found else ()
 
     def _reaching_back(self, one: Indicator) -> Indicator:
         return one.model_copy(update={"valid_from": max(0, one.valid_from - self._lookback)})
@@ -111,7 +114,7 @@ class TenantIntel(Intelligence):
     def known_exploited(self, cve: str) -> ExploitedVulnerability | None:
         return self._files.known_exploited(cve)
 
-    def _of(self, part: Part) -> tuple[Indicator, ...]:
+    def _of(self, part: Pair) -> tuple[Indicator, ...]:
         cache = self._found
         if (found := cache.get(part)) is None:
             found = tuple(held.indicator for held in self._store.naming(self._tenant, *part))

@@ -74,7 +74,7 @@ class Retro:
         values, tenant = self._parts.lake_values, self._parts.tenant
         given: set[str] = set()
         for facet, kind in LOOKED_UP:
-            hits = [v for v in values.of(tenant, facet, since=since) if any(True for _ in names.of(kind, v))]
+            hits = [v for v in values.of(tenant, facet, since=since) if names.of(kind, v)]
             fresh = [u for u in values.events(tenant, facet, hits, since=since, most=MOST_OF_A_VALUE) if u not in given]
             given.update(fresh)
             yield from fresh

@@ -83,7 +83,7 @@ def forget(
 ) -> None:
     """Remove all that a feed has brought, and decide again what rested on it.
 
-    A feed that `sources.yaml` still has goes on from where it is; `watchfloor source rewind` has it begin anew.
+    A feed that `sources.yaml` still has goes on from where it is; rewind the source to have it begin anew.
 
     Example: `watchfloor intel forget taxii/cert`
     """

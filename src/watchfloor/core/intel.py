@@ -139,11 +139,19 @@ def _suffixes(domain: str) -> Iterator[str]:
         domain = domain.partition(".")[2]
 
 
-def spellings(part: Part) -> Iterator[Part]:
-    """Under what an indicator of a part may be found: itself, and of a domain its parents."""
-    if part.type == "domain":
-        return (Part("domain", suffix) for suffix in _suffixes(part.value))
-    return iter((part,))
+class Ways(NamedTuple):
+    """Under what indicators of a value may be found: (type, spelling) pairs, and addresses that networks may hold."""
+
+    exact: tuple[tuple[str, str], ...]
+    addresses: tuple[str, ...]
+
+
+@lru_cache(maxsize=16_384)  # as with addresses
+def ways_of(kind: str, value: str) -> Ways:
+    """How indicators may name a value: as itself, a URL's host, a mail address's domain, a domain's parents."""
+    parts = parts_of(kind, value)
+    exact = ((p.type, s) for p in parts for s in (_suffixes(p.value) if p.type == "domain" else (p.value,)))
+    return Ways(tuple(exact), tuple(part.value for part in parts if part.type == "address"))
 
 
 class Part(NamedTuple):
@@ -288,14 +296,12 @@ class Intel(Noun, Intelligence):
         return Counts(*map(len, (self.indicators, self.warninglists, self.vulnerabilities, self.problems)))
 
     def known(self, kind: str, value: str, also: Collection[str] = ()) -> tuple[Indicator, ...]:
-        return holding((one for part in parts_of(kind, value) for one in self.naming(part)), also)
-
-    def naming(self, part: Part) -> Iterator[Indicator]:
-        """The indicators that name one way to look at a value."""
-        for spelling in spellings(part):
-            yield from self._exact.get(spelling, ())
-        if part.type == "address":
-            yield from self._networks.containing(part.value)
+        exact, addresses = ways_of(kind, value)
+        held = self._exact
+        found = [one for pair in exact if pair in held for one in held[pair]]
+        for address in addresses:
+            found += self._networks.containing(address)
+        return holding(found, also) if found else ()
 
     def listed(self, kind: str, value: str) -> tuple[Warninglist, ...]:
         found = {lst.name: lst for part in parts_of(kind, value) for lst in self._lists.holding(kind, part)}
