@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.records import TRAIL
+from watchfloor.app.decide import Decider
 from watchfloor.app.retention import Retention
 from watchfloor.app.settings import Settings
 from watchfloor.app.watchfloor import Watchfloor
@@ -89,6 +90,34 @@ def test_days_past_their_time_go_but_not_what_an_open_case_rests_on(product: Wat
     assert len(entries(product)) == 2
     Retention(product.parts).run()
     assert len(entries(product)) == 2, "nothing went, nothing is said"
+
+
+def test_a_verdict_stays_when_the_events_that_it_rested_on_are_no_longer_kept(product: Watchfloor) -> None:
+    """Neither the finding's own event nor history before it is a changed fact when it is past its time."""
+    close_all(product)
+    decided = {row.case.uid: row.verdict for row in product.desk.queue(limit=None)}
+    assert decided
+    Retention(product.parts).run()
+    assert days_kept(product) == ["2024-10-16"]
+    product.pipeline._decider = Decider(product.parts)  # what a new process begins with
+    assert product.pipeline.triage() == []
+    assert {row.case.uid: row.verdict for row in product.desk.queue(limit=None)} == decided
+
+
+def test_a_verdict_stays_when_the_history_before_it_is_no_longer_kept(tmp_path: Path, product: Watchfloor) -> None:
+    more = tmp_path / "more.json"
+    more.write_text(json.dumps(trail(20, "2024-10-17", "StopLogging")))
+    product.pipeline.ingest([more])
+    assert product.pipeline.triage()
+    decided = {row.case.uid: row.verdict for row in product.desk.queue(limit=None)}
+    Retention(product.parts).run()
+    assert "2024-10-12" not in days_kept(product)
+    product.pipeline._decider = Decider(product.parts)
+    assert product.pipeline.triage() == []
+    assert {row.case.uid: row.verdict for row in product.desk.queue(limit=None)} == decided
+    more.write_text(json.dumps(trail(21, "2024-10-16")))
+    product.pipeline.ingest([more])
+    assert product.pipeline.triage(), "what comes late is a changed fact all the same"
 
 
 def test_a_class_has_its_own_time(tmp_path: Path, product: Watchfloor) -> None:

@@ -13,6 +13,7 @@ from watchfloor.app.freshness import Freshness, Settled, World
 from watchfloor.app.parts import Parts
 from watchfloor.app.progress import Report
 from watchfloor.core.case import Case, CaseStatus
+from watchfloor.core.clock import DAY
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.facets import facets
 from watchfloor.core.finding import Finding
@@ -21,6 +22,7 @@ from watchfloor.core.noun import Noun
 from watchfloor.core.plan import Plan
 from watchfloor.core.verdict import Disposition, Verdict
 from watchfloor.enrich import Enricher
+from watchfloor.enrich.collectors.history import history_days
 from watchfloor.ledger.ledger import Draft
 from watchfloor.respond.planner import plan_for
 from watchfloor.store.documents import Document
@@ -64,6 +66,7 @@ class Decider:
         self._kept: set[str] = set()
         self._freshness = Freshness()
         self._lake_mark = 0
+        self._kept_from: int | None = None
 
     def run(self, findings: Sequence[Finding], report: Report) -> list[str]:
         """Correlate and decide. Returns the uids of the cases decided anew."""
@@ -77,8 +80,9 @@ class Decider:
         resting: list[tuple[Case, tuple[str, ...]]] = []
         decided: list[str] = []
         for start in range(0, len(cases), CHUNK):
-            unsettled = []
-            for case in cases[start : start + CHUNK]:
+            chunk, unsettled = cases[start : start + CHUNK], []
+            self._leave(chunk, asking)
+            for case in chunk:
                 mine = [asking.findings[uid] for uid in case.findings]
                 settled = self._freshness.of(case, mine, asking.book.record(case))
                 if settled is None:
@@ -108,6 +112,7 @@ class Decider:
     def _begin(self, labels: Sequence[Label]) -> None:
         parts = self._parts
         parts.intel.refresh()
+        self._kept_from = parts.policy.retention.kept_from(parts.clock())
         self._lake_mark, earliest = parts.lake.earliest_since(parts.tenant, self._lake_mark)
         world = World(
             parts.catalogue.digest,
@@ -118,6 +123,27 @@ class Decider:
             parts.documents.count(parts.tenant, Verdict),
         )
         self._freshness.begin(world, labels, earliest)
+
+    def _leave(self, cases: Sequence[Case], asking: _Asking) -> None:
+        """Decided cases with events that are no longer kept cannot be asked about again: they stay as they are."""
+        if self._kept_from is None:
+            return
+        tenant = self._parts.tenant
+        old = [case for case in cases if case.time < self._kept_from]
+        events = {uid: asking.findings[uid].event_uid for case in old for uid in case.findings}
+        kept = self._parts.lake.known(tenant, events.values())
+        gone = [case for case in old if any(events[uid] not in kept for uid in case.findings)]
+        for uid, (verdict, record) in self._before([case.uid for case in gone]).items():
+            findings = [asking.findings[one] for one in record.findings if one in asking.findings]
+            labels, near = asking.book.record(record.case), record.escalated_near
+            self._freshness.settle(uid, Settled.of(record.case, findings, labels, verdict, near))
+
+    def _before(self, case_uids: Sequence[str]) -> dict[str, tuple[Verdict, DecisionRecord]]:
+        """What was decided last, and what it rests on."""
+        documents, tenant = self._parts.documents, self._parts.tenant
+        verdicts = documents.latest_each(tenant, Verdict, case_uids)
+        records = documents.get_many(tenant, DecisionRecord, [verdict.uid for verdict in verdicts.values()])
+        return {record.case_uid: (verdicts[record.case_uid], record) for record in records}
 
     def _close(self, waiting: Sequence[_Weighed], escalated: Neighbours) -> list[str]:
         """Decide those that would close, or would have, with the escalated cases near them."""
@@ -130,7 +156,9 @@ class Decider:
         """Their verdicts are recorded. What could not be checked is asked again with every run."""
         for one in weighed:
             if all(evidence.status == "ok" for evidence in one.inputs.evidence):
-                self._freshness.settle(one.inputs.case.uid, Settled.of(one.inputs, one.verdict))
+                inputs = one.inputs
+                settled = Settled.of(inputs.case, inputs.findings, inputs.labels, one.verdict, inputs.escalated_near)
+                self._freshness.settle(inputs.case.uid, settled)
 
     def _inputs(self, cases: Sequence[Case], asking: _Asking) -> list[Inputs]:
         """Ask about all of these cases at once, so that each collector gets its look-ups in one batch."""
@@ -185,21 +213,31 @@ class Decider:
 
     def _weighed(self, inputs: Sequence[Inputs]) -> list[_Weighed]:
         """Decide each, unless the same evidence has decided it already."""
-        documents, tenant = self._parts.documents, self._parts.tenant
-        before = documents.latest_each(tenant, Verdict, [one.case.uid for one in inputs])
-        stored = documents.get_many(tenant, DecisionRecord, [verdict.uid for verdict in before.values()])
-        known = {record.case_uid: record for record in stored}
+        known = self._before([one.case.uid for one in inputs])
         found = []
         for one in inputs:
-            record, old = DecisionRecord.of(one, self._keep), known.get(one.case.uid)
-            verdict = before.get(one.case.uid)
-            if verdict is None or old is None or not old.rests_on_the_same(record):
-                near, waking = (old.escalated_near, not _only_closed(one, old, record)) if old else ((), True)
-                found.append(_Weighed(one, decide(one), record, verdict, True, waking, near))
-            else:
+            record = DecisionRecord.of(one, self._keep, self._lake_mark)
+            verdict, old = known.get(one.case.uid, (None, None))
+            if verdict is None or old is None:
+                found.append(_Weighed(one, decide(one), record, None, True, True, ()))
+            elif old.rests_on_the_same(record) or self._only_gone(one, old, record):
                 same = one.model_copy(update={"escalated_near": old.escalated_near})
                 found.append(_Weighed(same, verdict, record, verdict, False, True, old.escalated_near))
+            else:
+                waking = not _only_closed(one, old, record)
+                found.append(_Weighed(one, decide(one), record, verdict, True, waking, old.escalated_near))
         return found
+
+    def _only_gone(self, one: Inputs, old: DecisionRecord, new: DecisionRecord) -> bool:
+        """Whether all that differs is history that reaches back to events which are no longer kept: no fact changed."""
+        kept_from, same = self._kept_from, new.model_copy(update={"evidence": old.evidence})
+        if kept_from is None or not old.rests_on_the_same(same):
+            return False
+        fresh = [e.lookup for e in one.evidence if e.uid not in old.evidence]
+        if any(look.collector != "history" or look.as_of - history_days(look) * DAY >= kept_from for look in fresh):
+            return False
+        _, earliest = self._parts.lake.earliest_since(self._parts.tenant, old.lake_mark)
+        return earliest is None or earliest >= one.as_of
 
     def _closing(self, waiting: Sequence[_Weighed], escalated: Neighbours) -> Iterable[_Weighed]:
         """Those that would close, or would have, decided with the escalated cases near them."""

@@ -40,9 +40,11 @@ class DecisionRecord(Noun):
     policy: Digest
     labels: ClassRecord
     escalated_near: tuple[str, ...]
+    lake_mark: int = 0
+    """How far the lake went when it was asked (`Lake.earliest_since`)."""
 
     @classmethod
-    def of(cls, inputs: Inputs, keep: Callable[[Noun], str]) -> DecisionRecord:
+    def of(cls, inputs: Inputs, keep: Callable[[Noun], str], lake_mark: int = 0) -> DecisionRecord:
         """The record of inputs; `keep` stores a noun and gives its digest. The verdict's uid is not in it yet."""
         return cls(
             tenant=inputs.tenant,
@@ -60,6 +62,7 @@ class DecisionRecord(Noun):
             policy=keep(inputs.policy),
             labels=inputs.labels,
             escalated_near=inputs.escalated_near,
+            lake_mark=lake_mark,
         )
 
     def rests_on_the_same(self, other: DecisionRecord) -> bool:
@@ -69,7 +72,7 @@ class DecisionRecord(Noun):
         """
         if self.case.findings != other.case.findings or set(self.evidence) != set(other.evidence):
             return False
-        blank: dict[str, Any] = {"uid": "", "case": self.case, "evidence": {}, "escalated_near": ()}
+        blank: dict[str, Any] = {"uid": "", "case": self.case, "evidence": {}, "escalated_near": (), "lake_mark": 0}
         return self.model_copy(update=blank) == other.model_copy(update=blank)
 
 

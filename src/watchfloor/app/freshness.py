@@ -16,7 +16,6 @@ from watchfloor.core.label import Label
 from watchfloor.core.noun import digest_of
 from watchfloor.core.verdict import Disposition, Verdict
 from watchfloor.triage.bound import ClassRecord
-from watchfloor.triage.inputs import Inputs
 
 
 class World(NamedTuple):
@@ -40,10 +39,15 @@ class Settled(NamedTuple):
     escalated_near: tuple[str, ...]
 
     @classmethod
-    def of(cls, inputs: Inputs, verdict: Verdict) -> Settled:
-        case = inputs.case
-        held = digest(case, inputs.findings)
-        return cls(held, case.last_time, inputs.labels, verdict.disposition, inputs.escalated_near)
+    def of(
+        cls,
+        case: Case,
+        findings: Iterable[Finding],
+        labels: ClassRecord,
+        verdict: Verdict,
+        escalated_near: tuple[str, ...],
+    ) -> Settled:
+        return cls(digest(case, findings), case.last_time, labels, verdict.disposition, escalated_near)
 
 
 class Freshness:

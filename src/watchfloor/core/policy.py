@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from watchfloor.core.clock import DAY
 from watchfloor.core.noun import Noun
 from watchfloor.core.plan import Effect
 
@@ -79,6 +80,11 @@ class RetentionPolicy(Noun):
     days: Annotated[int, Field(ge=1)] | None = None
     """Of classes that have no rule; none keeps them for ever."""
     rules: tuple[RetentionRule, ...] = ()
+
+    def kept_from(self, now: int) -> int | None:
+        """The time (ms) from which on events of every class are kept; None where all are kept for ever."""
+        days = [days for days in (self.days, *(rule.days for rule in self.rules)) if days is not None]
+        return now // DAY * DAY - min(days) * DAY if days else None
 
     def days_of(self, class_uid: str) -> int | None:
         """How many days events of a class are kept, None for ever."""

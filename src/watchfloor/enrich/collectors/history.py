@@ -12,6 +12,7 @@ population is all events of the same time: where it is small, "never seen" says 
 
 from __future__ import annotations
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from watchfloor.core.clock import DAY
@@ -23,6 +24,11 @@ from watchfloor.store.lake_reader import LakeReader
 _LONGEST = 3_650
 
 
+def history_days(lookup: Lookup) -> Any:
+    """How many days a look-up reaches back, as it was asked."""
+    return lookup.query.get("days", 30)
+
+
 class HistoryCollector(LocalCollector):
     """Counts in one tenant's lake. `timezone` is the company's."""
 
@@ -32,7 +38,7 @@ class HistoryCollector(LocalCollector):
         self._reader, self._zone = reader, ZoneInfo(timezone)
 
     def answer(self, lookup: Lookup) -> Found:
-        match, days = lookup.query.get("match"), lookup.query.get("days", 30)
+        match, days = lookup.query.get("match"), history_days(lookup)
         measures = lookup.query.get("measure", ["count"])
         if not isinstance(match, dict) or not match:
             raise WatchfloorError("the query matches nothing in particular", do="Give `match` a facet")
