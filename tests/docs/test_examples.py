@@ -99,8 +99,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     technique = {"type": "attack-pattern", "id": "attack-pattern--1", "name": "Disable or Modify Cloud Logs"}
     technique |= {"external_references": [{"source_name": "mitre-attack", "external_id": "T1562.008"}]}
     (folder / "enterprise-attack.json").write_text(json.dumps({"type": "bundle", "objects": [technique]}))
-    (rule,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/how-to/write-a-detection.md").read_text(), re.DOTALL)
-    (folder / "sigma" / "rules" / "rule.yml").write_text(rule)
+    rules = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/how-to/write-a-detection.md").read_text(), re.DOTALL)
+    for n, rule in enumerate(rules):
+        (folder / "sigma" / "rules" / f"rule{n}.yml").write_text(rule)
     (mapping,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/how-to/write-a-mapping.md").read_text(), re.DOTALL)
     (folder / "door_system.yaml").write_text(mapping)
     (folder / "door.jsonl").write_text(json.dumps(yaml.safe_load(mapping)["tests"][0]["record"]))
