@@ -152,12 +152,14 @@ class Desk:
         return IntakeView(*(waiting or (0, 0)), (*self._intake.troubles, *troubles), tuple(collected), feeds)
 
     def coverage(self) -> Coverage:
-        """What can be seen, no older than a few minutes: it takes a look at all events."""
+        """What can be seen, no older than a few minutes; in a large lake older, for it takes a look at all events."""
         with self._covering:
-            at, coverage = self._covered
-            if coverage is None or time.monotonic() > at + COVERAGE_SECONDS:
+            until, coverage = self._covered
+            began = time.monotonic()
+            if coverage is None or began > until:
                 coverage = coverage_of(self._parts)
-                self._covered = (time.monotonic(), coverage)
+                took = time.monotonic() - began
+                self._covered = (began + max(COVERAGE_SECONDS, 20 * took), coverage)
             return coverage
 
     def replay(self, case_uid: str) -> tuple[Verdict, Verdict]:
