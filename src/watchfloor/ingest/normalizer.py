@@ -19,7 +19,7 @@ from watchfloor.ingest.readers.source import Item, Unreadable
 from watchfloor.ingest.shapes import shape_of
 
 BASE = "base"
-_TOGETHER, _TOGETHER_BYTES = 32, 1 << 20
+_TOGETHER, _TOGETHER_BYTES = 16, 1 << 20
 
 
 class Explanation(NamedTuple):
