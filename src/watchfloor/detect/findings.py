@@ -54,7 +54,7 @@ def of_rule(rule: Rule, event: Event) -> Raised:
 
 
 def finding(event: Event, raised: Raised, entities: tuple[Involvement, ...], thread: tuple[str, ...]) -> Finding:
-    """The finding of one detection on one event; its uid is a function of both, or of the alert that it is a state of."""
+    """The finding of one detection on one event; its uid is a function of both, or of the alert that it tells of."""
     uid = short_id("f", event.tenant, raised.detection.uid, event.uid)
     if raised.alert:
         uid = short_id("f", event.tenant, raised.alert, digits=32)
