@@ -232,3 +232,29 @@ def test_an_indicator_holds_for_events_before_its_end_and_for_none_after(product
     # What was true of the past does not change as the clock goes on.
     product.parts.clock = lambda: parse_iso("2026-12-24T00:00:00Z")
     assert product.pipeline.triage() == []
+
+
+class KilledError(BaseException):
+    """Ends everything where it stands, as kill -9 would."""
+
+
+@pytest.mark.parametrize("where", ["before the objects", "after the objects", "before the spool lets go"])
+def test_cut_off_anywhere_each_object_counts_once(
+    product: Watchfloor, spool: Spool, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any, **__: Any) -> Any:
+        raise KilledError
+
+    thing, name = {
+        "before the objects": (product.parts.intel_store, "put"),
+        "after the objects": (product.parts.documents, "known"),
+        "before the spool lets go": (spool, "done"),
+    }[where]
+    with monkeypatch.context() as patch:
+        patch.setattr(thing, name, die)
+        with pytest.raises(KilledError):
+            hand(product, spool, {"objects": [domain("evil.example"), stix("bad", ""), domain("evil.example")]})
+    while product.intake.work(spool):
+        pass
+    assert tally(product) == Tally(received=3, indicators=1, dead_letters=1, repeats=1)
+    assert known(product, "evil.example") == ["cert evil.example"]
