@@ -14,8 +14,8 @@ from watchfloor.core.intel import Intelligence
 from watchfloor.detect.correlation import Correlator, Hit
 from watchfloor.detect.findings import Threads, finding, of_rule, source_of
 from watchfloor.detect.indicators import indicator_findings
-from watchfloor.detect.sigma.correlation import Correlations, compiled
 from watchfloor.detect.reported import report_of_mail
+from watchfloor.detect.sigma.correlation import Correlations, compiled
 from watchfloor.detect.sigma.engine import Engine
 from watchfloor.detect.sigma.fields import FieldNames
 from watchfloor.detect.sigma.logsource import LogSources
@@ -91,7 +91,7 @@ class Detector:
         return self._engine.places
 
     def findings(self, event: Event) -> list[Finding]:
-        """All findings on one event by itself: a vendor's own alert or a person's report first, then rules, then indicators."""
+        """All findings on one event by itself: a vendor's alert or a person's report first, then rules, indicators."""
         return self.examine(event).findings
 
     def named(self, event: Event) -> list[Finding]:

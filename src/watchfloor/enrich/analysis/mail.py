@@ -6,8 +6,8 @@ null, "from_aligned": bool | null}, "external": bool | null, "look_alike": {"dom
 "imitates": "Ingrid Solberg" | "", "links": {"count", "hosts": [first 10], "mismatched": [{"text", "target"}],
 "look_alike": [{"domain", "of", "how"}], "raw_address": [hosts], "punycode": [hosts]}, "attachments": [{"name",
 "kind", "double_extension"}], "words": {"urgency": [..], "finance": [..], "credentials": [..]}, "traits":
-[names], "traits_count": n, "reported": {"by", "note", "how"} | null}`. `from_aligned` (RFC 7489, 3.1): whether the domain that passed SPF or DKIM is the
-one of the From header, by organisation.
+[names], "traits_count": n, "reported": {"by", "note", "how"} | null}`. `from_aligned` (RFC
+7489, 3.1): whether the domain that passed SPF or DKIM is the one of the From header, by organisation.
 """
 
 from __future__ import annotations
