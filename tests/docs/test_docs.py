@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.detect.helpers import event
 from watchfloor.app.settings import Settings
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.detect import Detector
@@ -37,8 +38,9 @@ def test_each_promise_of_the_readme_names_a_test_that_is_there() -> None:
     rows = [line for line in promises.splitlines() if line.startswith("| ")][2:]
     assert len(rows) >= 6
     for row in rows:
-        (test,) = re.findall(r"\((tests/[^)]+)\)", row)
-        assert "def test_" in (ROOT / test).read_text()
+        tests = re.findall(r"\((tests/[^)]+)\)", row)
+        assert tests, row
+        assert all("def test_" in (ROOT / test).read_text() for test in tests)
 
 
 def test_the_reference_is_what_the_code_says() -> None:
@@ -49,12 +51,27 @@ def test_the_reference_is_what_the_code_says() -> None:
 
 
 def test_the_example_detection_loads_and_passes_its_own_tests(tmp_path: Path) -> None:
-    (text,) = blocks("docs/how-to/write-a-detection.md", "yaml")
+    text, _ = blocks("docs/how-to/write-a-detection.md", "yaml")
     (tmp_path / "example.yml").write_text(text)
     detector = Detector.load([tmp_path], shipped=False)
     assert [str(p) for p in detector.problems] == []
-    (rule,) = detector.rules
-    assert rule.title == yaml.safe_load(text)["title"]
+    (rule,), data = detector.rules, yaml.safe_load(text)
+    assert rule.title == data["title"]
+    for kind, expected in (("match", [rule.uid]), ("no_match", [])):
+        for given in data["tests"][kind]:
+            found = detector.findings(event(given, logsource=data["logsource"]))
+            assert [f.detection.uid for f in found] == expected
+
+
+def test_the_example_correlation_loads(tmp_path: Path) -> None:
+    _, text = blocks("docs/how-to/write-a-detection.md", "yaml")
+    (tmp_path / "clones.yml").write_text(text)
+    detector = Detector.load([tmp_path], shipped=False)
+    assert [str(p) for p in detector.problems] == []
+    assert len(detector.rules) == 2
+    assert {one.title for one in detector.correlations} == {
+        data["title"] for data in yaml.safe_load_all(text) if "correlation" in data
+    }
 
 
 def test_the_example_mapping_maps_its_own_record(tmp_path: Path) -> None:

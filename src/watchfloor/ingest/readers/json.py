@@ -100,6 +100,9 @@ def read(source: Source) -> Iterator[Item]:
     first, end, rest = source.head.partition(b"\n")
     first, rest = first.strip(), rest.strip()
     whole = bool(end) or len(source.head) < HEAD
+    if whole and not rest and _opened_if_whole(first) is not None:
+        yield from _document(source)  # an envelope that stands alone: its records are counted, not its one line
+        return
     by_line = (whole and _is_object(first)) or (rest.startswith(b"{") and _is_object(rest.partition(b"\n")[0].strip()))
     yield from read_lines(source) if by_line else _document(source)
 
