@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -108,7 +108,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
         if config.pattern:
             self._consumer.subscribe(pattern=config.pattern, listener=self)
             return
-        there = await self._consumer.topics()
+        there = await self._answered(self._consumer.topics())
         self._absent = [topic for topic in config.topics if topic not in there]
         if len(self._absent) == len(config.topics):
             what = f"the cluster shows no topic {', '.join(self._absent)}"
@@ -151,16 +151,16 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
         if not partitions:
             return
         kept = self._hand.checkpoint()
-        oldest = await self._consumer.beginning_offsets(partitions)
+        oldest = await self._answered(self._consumer.beginning_offsets(partitions))
         places: dict[Any, int] = {}
         if kept.get("again"):
             places = oldest
         else:
-            committed = {partition: await self._consumer.committed(partition) for partition in partitions}
+            committed = {one: await self._answered(self._consumer.committed(one)) for one in partitions}
             self._gone += sum(max(0, oldest[one] - at) for one, at in committed.items() if at is not None)
             new = [partition for partition, at in committed.items() if at is None]
             if new and self._config.start == "latest" and not kept:
-                places = await self._consumer.end_offsets(new)
+                places = await self._answered(self._consumer.end_offsets(new))
         for partition, offset in places.items():
             self._consumer.seek(partition, offset)
         self._places |= places
@@ -190,7 +190,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
         held = {partition: offset for partition, offset in offsets.items() if partition in ours}
         try:
             if held:
-                await self._consumer.commit(held)
+                await self._answered(self._consumer.commit(held))
         except (CommitFailedError, IllegalStateError):
             # Another member has the partition now, and reads this again.
             _log.warning("offsets were not committed: the group has changed", source=self._config.source)
@@ -201,7 +201,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
             return
         partitions = self._consumer.assignment()
         if not partitions:
-            await self._consumer.topics()
+            await self._answered(self._consumer.topics())
             await self._hand.working("the group has given it no partition")
         for partition in partitions:
             heard = self._consumer.last_poll_timestamp(partition) or 0
@@ -209,12 +209,21 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
                 what = f"nothing has been heard of {partition.topic}/{partition.partition} for {SILENT:.0f} seconds"
                 raise WatchfloorError(what, where=_brokers(self._config))
 
+    async def _answered(self, call: Awaitable[Any]) -> Any:
+        """The client asks a cluster that is gone for ever, in whatever it was about to do."""
+        try:
+            async with asyncio.timeout(SILENT):
+                return await call
+        except TimeoutError:
+            what = f"no broker has answered for {SILENT:.0f} seconds"
+            raise WatchfloorError(what, where=_brokers(self._config)) from None
+
     async def _note(self) -> str:
         behind = 0
         for partition in self._consumer.assignment():
             with suppress(IllegalStateError, AssertionError):  # the group changes meanwhile
                 if newest := self._consumer.highwater(partition):
-                    behind += max(0, newest - await self._consumer.position(partition))
+                    behind += max(0, newest - await self._answered(self._consumer.position(partition)))
         notes = (
             f"{behind:,} messages behind" if behind else "",
             f"{self._empty:,} empty values" if self._empty else "",
