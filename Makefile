@@ -2,6 +2,8 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
+# One more than there are cores: many tests wait for processes that they kill.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help install extras dev demo test fuzz check format format-check lint types imports docs docs-check lock clean
@@ -26,7 +28,7 @@ demo: install ## set up, run the bundled story and open the console; ARGS=--once
 	@$(BIN)/watchfloor demo $(ARGS)
 
 test: dev ## set up and run every test that needs no server (ARGS: more words for pytest)
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 fuzz: dev ## fuzz readers and mappings for 10 minutes (ARGS: --minutes N, --corpus DIR)
 	@$(PYTHON) tools/bootstrap.py fuzz
