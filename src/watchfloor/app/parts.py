@@ -135,7 +135,7 @@ class Parts:
     def lake_values(self) -> LakeValues:
         from watchfloor.store.lake_values import LakeValues
 
-        return LakeValues(self.home.lake)
+        return LakeValues(self.lake)
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import duckdb
 
-from watchfloor.core.clock import day_of
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.facets import TEXT_FACETS
+from watchfloor.store.lake import Lake
 from watchfloor.store.tenancy import checked
 
 _AT_ONCE = 10_000
@@ -21,10 +21,10 @@ _CHUNK = 500
 
 
 class LakeValues:
-    """The values of all tenants' events under the lake's folder."""
+    """The values of all tenants' events in a lake."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
 
     def of(self, tenant: str, facet: str, *, since: int) -> Iterator[str]:
         """Each value that a text facet has in events from a time (ms) on, once, in no order."""
@@ -40,7 +40,7 @@ class LakeValues:
                 while some := rows.fetchmany(_AT_ONCE):
                     yield from (value for (value,) in some if value is not None)
         except duckdb.Error as error:
-            raise _unreadable(error, self._folder) from None
+            raise _unreadable(error, self._lake.folder) from None
 
     def events(self, tenant: str, facet: str, values: Collection[str], *, since: int, most: int) -> list[str]:
         """Uids of events from a time (ms) on in which a text facet has one of these values: of each value the newest,
@@ -58,14 +58,13 @@ class LakeValues:
                     given = [files, since, wanted[start : start + _CHUNK], most]
                     found.update((uid, None) for (uid,) in connection.execute(query, given).fetchall())
         except duckdb.Error as error:
-            raise _unreadable(error, self._folder) from None
+            raise _unreadable(error, self._lake.folder) from None
         return list(found)
 
     def _files(self, tenant: str, since: int) -> list[str]:
-        """`<tenant>/<class>/<day>/*.parquet`. An event that stands in two of them is the same in both."""
-        first = day_of(max(0, since))
-        folders = (day for day in (self._folder / checked(tenant)).glob("*/*") if day.name >= first and day.is_dir())
-        return sorted(str(file) for folder in folders for file in folder.glob("*.parquet"))
+        """Those that hold the events since a time, each event once."""
+        folder, segments = self._lake.folder / checked(tenant), self._lake.segments(tenant)
+        return [str(folder / segment.file) for segment in segments if segment.last >= since]
 
 
 def _known(facet: str) -> str:
