@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from tests.enrich.support import CONTEXT, NOW, by, event
 from watchfloor import content
+from watchfloor.core.look_alike import look_alike
 from watchfloor.core.noun import canonical
 from watchfloor.enrich.analysis import cloud_api, command_line, identity, mail, url
 from watchfloor.enrich.analysis.files import double_extension, kind_of
-from watchfloor.enrich.analysis.look_alike import look_alike
 from watchfloor.enrich.analysis.patterns import Patterns
 
 OWN = ("acme-corp.example",)

@@ -15,8 +15,9 @@ from typing import Any
 
 from watchfloor.core.event import Event
 from watchfloor.core.facets import facets
+from watchfloor.core.text import clipped, whole
 from watchfloor.enrich.analysis.cloud_operations import agent_of, category_of, parameters
-from watchfloor.enrich.analysis.patterns import clipped, text_at, whole
+from watchfloor.enrich.analysis.patterns import text_at
 
 _MOST_SHOWN = 8
 _MOST_PARAMETERS = 400

@@ -10,22 +10,17 @@ web_shell, obfuscation. Names and techniques follow ATT&CK.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Iterator
 from typing import Any
 
+from watchfloor.core.decoding import decoded_texts, without_noise
 from watchfloor.core.event import Event
 from watchfloor.core.facets import facets
-from watchfloor.enrich.analysis.patterns import Patterns, clipped, entropy, share, text_at, whole
+from watchfloor.core.text import clipped, entropy, whole
+from watchfloor.enrich.analysis.patterns import Patterns, share, text_at
 
 _NOISE = "^`'\"+"
-_SHORTEST = 24
-_BASE64 = re.compile(rf"[A-Za-z0-9+/]{{{_SHORTEST},}}={{0,2}}")
 _SHELLS = frozenset({"cmd", "powershell", "pwsh", "bash", "sh", "wscript", "cscript", "mshta", "python", "python3"})
-_DEEPEST = 3
-_MOST_DECODED = 5
 _WEB_SERVERS = frozenset(
     {"w3wp", "httpd", "nginx", "tomcat", "tomcat9", "php-cgi", "php-fpm", "php", "apache2", "java"}
 )
@@ -41,8 +36,8 @@ def traits_of(event: Event) -> dict[str, Any] | None:
 def traits(line: str, program: str = "", parent: str = "") -> dict[str, Any]:
     """The traits of a command line; `program` and `parent` are the processes' names, if known."""
     text = whole(line)
-    decoded = _decoded(text)
-    plain = [text, _without_noise(text), *decoded, *map(_without_noise, decoded)]
+    decoded = decoded_texts(text)
+    plain = [text, without_noise(text), *decoded, *map(without_noise, decoded)]
     name, parent = whole(program) or _program(text), whole(parent)
     hits = [hit.shown() for hit in Patterns.shipped("command_line").find(plain)]
     if decoded:
@@ -71,47 +66,6 @@ def traits(line: str, program: str = "", parent: str = "") -> dict[str, Any]:
 
 def _own(trait: str, family: str, technique: str, matched: str) -> dict[str, str]:
     return {"trait": trait, "family": family, "technique": technique, "matched": clipped(matched, 120)}
-
-
-def _without_noise(text: str) -> str:
-    """What the shell makes of it: escapes gone, texts that were split and joined whole again."""
-    joined = re.sub(r"""['"]\s*\+\s*['"]""", "", text)
-    return joined.replace("^", "").replace("`", "").replace('""', "")
-
-
-def _decoded(text: str) -> list[str]:
-    """Texts that stand in base64 in a text, also inside each other."""
-    found: list[str] = []
-    layer = [text]
-    for _ in range(_DEEPEST):
-        layer = [plain for one in layer for run in _runs(one) if (plain := _decode(run))]
-        found += layer
-    return list(dict.fromkeys(found))[:_MOST_DECODED]
-
-
-def _runs(text: str) -> Iterator[str]:
-    """What may be base64: each run, and its parts, since a slash is also what parts a path."""
-    for run in _BASE64.findall(text):
-        yield run
-        yield from (part for part in run.split("/") if len(part) >= _SHORTEST and part != run)
-
-
-def _decode(run: str) -> str:
-    """The text of a base64 run (UTF-16 as PowerShell wants it, else UTF-8), or empty when it is no text."""
-    body = run.rstrip("=")
-    try:
-        data = base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return ""
-    for encoding in ("utf-16-le", "utf-8"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        ascii_share = sum(sign.isascii() and (sign.isprintable() or sign in "\t\r\n") for sign in text) / len(text)
-        if ascii_share > 0.9 and len(text) >= 6:
-            return text.replace("\0", " ")
-    return ""
 
 
 def _program(line: str) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 from watchfloor.core.clock import MINUTE
 from watchfloor.core.event import Event, get_path
 from watchfloor.core.facets import facets
-from watchfloor.enrich.analysis.patterns import clipped, text_at, whole
+from watchfloor.core.text import clipped, whole
+from watchfloor.enrich.analysis.patterns import text_at
 
 _AUTHENTICATION = 3002
 _LEGACY = (

@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 
 from watchfloor.core.context import Context
 from watchfloor.core.event import Event
+from watchfloor.core.look_alike import look_alike, registrable, skeleton
+from watchfloor.core.text import clipped, whole
 from watchfloor.enrich.analysis.files import RISKY, double_extension, kind_of
-from watchfloor.enrich.analysis.look_alike import look_alike, registrable, skeleton
-from watchfloor.enrich.analysis.patterns import Patterns, clipped, text_at, whole
+from watchfloor.enrich.analysis.patterns import Patterns, text_at
 
 _MOST = 10
 _MOST_LINKS = 300

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple, Self
@@ -13,9 +11,8 @@ import re2
 from watchfloor import content
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import get_path
+from watchfloor.core.text import clipped
 
-LONGEST = 32_768
-"""Characters of one text that are looked at. What is longer says so itself by its length."""
 _SHOWN = 120
 
 
@@ -75,23 +72,6 @@ def compiled(expression: str, where: str) -> Any:
         return re2.compile(f"(?is){expression}")
     except re2.error as error:
         raise WatchfloorError(f"not a pattern of RE2: {error}", where=f"traits, {where}") from None
-
-
-def whole(text: str) -> str:
-    """Text that every library takes: no lone surrogates, no NUL, not longer than LONGEST."""
-    return text[:LONGEST].encode("utf-8", "replace").decode().replace("\0", " ")
-
-
-def clipped(text: str, length: int) -> str:
-    """At most `length` characters, with an ellipsis where some were left out."""
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def entropy(text: str) -> float:
-    """Shannon entropy in bits a character, to two digits."""
-    counts = Counter(text)
-    total = len(text)
-    return round(-sum(n / total * math.log2(n / total) for n in counts.values()), 2) + 0.0 if total else 0.0
 
 
 def share(count: int, total: int) -> float:

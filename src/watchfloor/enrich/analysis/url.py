@@ -16,9 +16,10 @@ from urllib.parse import unquote_plus, urlsplit
 from watchfloor.core.context import Context
 from watchfloor.core.event import Event
 from watchfloor.core.facets import facets
+from watchfloor.core.look_alike import look_alike, registrable
+from watchfloor.core.text import clipped, entropy, whole
 from watchfloor.enrich.analysis.files import kind_of
-from watchfloor.enrich.analysis.look_alike import look_alike, registrable
-from watchfloor.enrich.analysis.patterns import Patterns, clipped, entropy, share, whole
+from watchfloor.enrich.analysis.patterns import Patterns, share
 
 _MANY = 4
 _RANDOM_BITS = 3.6

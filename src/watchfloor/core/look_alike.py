@@ -12,7 +12,7 @@ from typing import Any
 from confusable_homoglyphs import confusables
 from publicsuffixlist import PublicSuffixList
 
-from watchfloor.enrich.analysis.patterns import whole
+from watchfloor.core.text import whole
 
 # Names that are imitated most. Their own other suffixes (google.de) are theirs, so only spellings count.
 WELL_KNOWN = (
