@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +18,7 @@ from watchfloor.core.finding import Severity
 from watchfloor.core.noun import digest_of
 from watchfloor.detect.sigma.conditions import Node, Not, Or, Placeholders, Translator, compile_node
 from watchfloor.detect.sigma.fields import FieldNames
+from watchfloor.detect.sigma.files import rule_files
 from watchfloor.detect.sigma.logsource import LogSource
 from watchfloor.detect.sigma.matchers import Leaf, Test
 from watchfloor.detect.sigma.parsed import ParsedCorrelation, parse
@@ -28,10 +26,6 @@ from watchfloor.detect.sigma.regex import FALLBACK_TEXT, POLICY, needs_fallback
 
 # The specification's name for what pySigma only knows by its older alias.
 modifier_mapping.setdefault("utf16le", SigmaWideModifier)
-
-_LARGEST_FILE = 4 * 1024 * 1024
-"""Bytes of one rule file; the largest of SigmaHQ has 60 KB."""
-_SUFFIXES = (".yml", ".yaml")
 
 
 @dataclass(frozen=True)
@@ -82,7 +76,9 @@ class Loader:
         parsed: list[tuple[str, SigmaRule]] = []
         filters: list[tuple[str, SigmaFilter]] = []
         for path in paths:
-            for file, text in self._files(path):
+            for file, text, problem in rule_files(path):
+                if problem:
+                    self._problem(file, "", problem)
                 for data in self._documents(file, text):
                     self._parse(file, data, parsed, filters)
         for file, each in filters:
@@ -96,35 +92,6 @@ class Loader:
 
     def _problem(self, file: str, title: Any, reason: str, *, fatal: bool = True) -> None:
         self.problems.append(RuleProblem(file, str(title or ""), reason, fatal))
-
-    def _files(self, path: Path) -> Iterator[tuple[str, bytes]]:
-        if path.is_dir():
-            for file in sorted(p for p in path.rglob("*") if p.suffix in _SUFFIXES and p.is_file()):
-                yield from self._files(file)
-        elif not path.is_file():
-            self._problem(str(path), "", "no such file or folder")
-        elif path.suffix == ".zip":
-            yield from self._zipped(path)
-        elif path.stat().st_size > _LARGEST_FILE:
-            self._problem(str(path), "", f"larger than {_LARGEST_FILE} bytes")
-        else:
-            yield str(path), path.read_bytes()
-
-    def _zipped(self, path: Path) -> Iterator[tuple[str, bytes]]:
-        try:
-            with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
-                for info in sorted(archive.infolist(), key=lambda i: i.filename):
-                    if not info.filename.endswith(_SUFFIXES):
-                        continue
-                    where = f"{path}!{info.filename}"
-                    with archive.open(info) as member:
-                        content = member.read(_LARGEST_FILE + 1)  # the size in the directory may lie
-                    if len(content) > _LARGEST_FILE:
-                        self._problem(where, "", f"larger than {_LARGEST_FILE} bytes")
-                    else:
-                        yield where, content
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
-            self._problem(str(path), "", f"not a readable zip: {error}")
 
     def _documents(self, file: str, text: bytes) -> list[Any]:
         try:
