@@ -56,6 +56,8 @@ class Correlation:
     references: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
     tactics: tuple[str, ...] = ()
+    digest: str = ""
+    modified: str = ""
 
     @property
     def family(self) -> str:
@@ -256,6 +258,8 @@ def _correlation(one: ParsedCorrelation, refs: list[str], book: _Book, done: Map
         generate=rule.generate,
         aliases=aliases,
         paths=paths,
+        digest=one.digest,
+        modified=one.modified,
         **about,
     )
 

@@ -19,6 +19,7 @@ from sigma.exceptions import (
 )
 
 from watchfloor.core.noun import digest_of
+from watchfloor.detect.sigma.versions import digest_of_rule, modified_of
 
 _OPERATORS = tuple(op.name.lower() for op in SigmaCorrelationConditionOperator)
 _FATAL = (SigmaCorrelationConditionError, SigmaCorrelationRuleError, SigmaCorrelationTypeError, SigmaTimespanError)
@@ -35,6 +36,8 @@ class ParsedCorrelation(NamedTuple):
     conditions: tuple[SigmaCorrelationCondition, ...]
     remarks: tuple[str, ...]
     """What is wrong with it and does not matter: an id that is none, a date that is none."""
+    digest: str = ""
+    modified: str = ""
 
 
 def parse(file: str, data: Mapping[str, Any]) -> ParsedCorrelation:
@@ -42,6 +45,7 @@ def parse(file: str, data: Mapping[str, Any]) -> ParsedCorrelation:
 
     Beyond what pySigma takes, a condition may have several operators, as the specification has it (`gt: 1`, `lte: 9`).
     """
+    version = digest_of_rule(data), modified_of(data)
     section = data["correlation"]
     conditions: list[dict[str, Any]] = []
     if isinstance(section, dict) and isinstance(section.get("condition"), dict):
@@ -65,4 +69,4 @@ def parse(file: str, data: Mapping[str, Any]) -> ParsedCorrelation:
         raise ValueError("refers to no rule")
     uid = str(rule.id) if rule.id else digest_of(repr((rule.title, section)).encode())
     remarks = tuple(map(str, rule.errors))
-    return ParsedCorrelation(file, uid, str(rule.title or ""), rule, wanted, parsed, remarks)
+    return ParsedCorrelation(file, uid, str(rule.title or ""), rule, wanted, parsed, remarks, *version)

@@ -23,6 +23,7 @@ from watchfloor.detect.sigma.logsource import LogSource
 from watchfloor.detect.sigma.matchers import Leaf, Test
 from watchfloor.detect.sigma.parsed import ParsedCorrelation, parse
 from watchfloor.detect.sigma.regex import FALLBACK_TEXT, POLICY, needs_fallback
+from watchfloor.detect.sigma.versions import digest_of_rule, modified_of
 
 # The specification's name for what pySigma only knows by its older alias.
 modifier_mapping.setdefault("utf16le", SigmaWideModifier)
@@ -60,6 +61,9 @@ class Rule:
     name: str = ""
     """What correlations may call it."""
     taxonomy: str = "sigma"
+    digest: str = ""
+    """Of what it says, filters aside (`versions`)."""
+    modified: str = ""
 
 
 class Loader:
@@ -126,6 +130,7 @@ class Loader:
         rule = SigmaRule.from_dict(data, collect_errors=True, policy=POLICY)
         if not rule.id:  # what it says is its id; taken now, before filters add to it
             rule.custom_attributes["uid"] = digest_of(repr((rule.title, data["detection"])).encode())
+        rule.custom_attributes |= {"digest": digest_of_rule(data), "modified": modified_of(data)}
         for error in rule.errors:
             if isinstance(error, SigmaDetectionError | SigmaConditionError | SigmaLogsourceError):
                 raise error
@@ -174,6 +179,8 @@ def _described(file: str, rule: SigmaRule, source: LogSource, node: Node, test: 
         test=test,
         name=str(rule.name or ""),
         taxonomy=rule.taxonomy,
+        digest=rule.custom_attributes["digest"],
+        modified=rule.custom_attributes["modified"],
         **described(rule),
     )
 
