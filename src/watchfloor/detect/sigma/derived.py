@@ -1,4 +1,5 @@
-"""Fields that no record has and rules want: what compares two parts of one mail. Rules name them `derived.NAME`."""
+"""Fields that no record has and rules want: what compares two parts of one mail, and what a call to a cloud hands out
+(derived_cloud). Rules name them `derived.NAME`."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from publicsuffixlist import PublicSuffixList
 
 from watchfloor.core.event import Event
+from watchfloor.detect.sigma.derived_cloud import account_foreign, policy_allows_everything, policy_for_everyone
 
 # A domain or address that a reader takes for one: `portal.acme.example`, not `e.g.` or `3.5`.
 _SHOWN = re.compile(r"(?:https?://|@|\b)((?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,24})\b", re.IGNORECASE)
@@ -79,4 +81,7 @@ DERIVED: dict[str, Callable[[Event], bool | None]] = {
     "reply_to_foreign": reply_to_foreign,
     "display_name_foreign": display_name_foreign,
     "link_text_foreign": link_text_foreign,
+    "account_foreign": account_foreign,
+    "policy_allows_everything": policy_allows_everything,
+    "policy_for_everyone": policy_for_everyone,
 }
