@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from confusable_homoglyphs import confusables
 from publicsuffixlist import PublicSuffixList
@@ -78,36 +78,73 @@ def _plain_letter(sign: str) -> str:
     return str(min(glyphs)).lower() if glyphs else sign
 
 
+class _Known(NamedTuple):
+    """A name that may be imitated, and what rules out that a host imitates it without counting edits."""
+
+    domain: str
+    label: str
+    suffix: str
+    skeleton: str
+    letters: int
+    allowed: int
+    own: bool
+
+
 def look_alike(host: str, own: Iterable[str]) -> dict[str, str] | None:
     """`{"domain", "of", "how"}` when a host looks like one of the company's `own` domains or a well-known one.
 
     `how`: `homoglyph`, `near` (one or two letters off), `other_suffix` (of our own name only) or `contains`.
     """
-    mine = tuple(dict.fromkeys(registrable(domain) for domain in own if domain))
+    known, its_own = _known(tuple(own))
     shown = unicode_of(host)[:253]
     domain = registrable(host)
-    if not domain or domain in mine or domain in WELL_KNOWN:
+    if not domain or domain in its_own:
         return None
-    for known in (*mine, *WELL_KNOWN):
-        if how := _how(shown, unicode_of(domain), known, known in mine):
-            return {"domain": host.lower()[:253], "of": known, "how": how}
+    label, suffix = unicode_of(domain).partition(".")[::2]
+    letters, looks, length = _letters(label), skeleton(label), len(label)
+    parts = {part for piece in shown.split(".")[:-1] for part in piece.split("-")}
+    for one in known:
+        near = abs(length - len(one.label)) <= one.allowed and (letters ^ one.letters).bit_count() <= 2 * one.allowed
+        alike = near or looks == one.skeleton or label == one.label
+        if not alike and one.label not in parts and one.domain not in shown:
+            continue
+        if how := _how(shown, (label, suffix, looks), parts, one):
+            return {"domain": host.lower()[:253], "of": one.domain, "how": how}
     return None
 
 
-def _how(host: str, domain: str, known: str, own: bool) -> str:
-    label, suffix = domain.partition(".")[::2]
-    wanted, wanted_suffix = known.partition(".")[::2]
-    if label == wanted:
-        return "other_suffix" if own and suffix != wanted_suffix else ""
-    if len(wanted) >= 4 and skeleton(label) == skeleton(wanted):
+@lru_cache(maxsize=256)
+def _known(own: tuple[str, ...]) -> tuple[tuple[_Known, ...], frozenset[str]]:
+    """What may be imitated, the company's own names first; and the domains that imitate nothing, being those."""
+    mine = tuple(dict.fromkeys(registrable(domain) for domain in own if domain))
+    known = []
+    for domain in dict.fromkeys((*mine, *WELL_KNOWN)):
+        label, suffix = domain.partition(".")[::2]
+        allowed = 0 if len(label) < 6 else 1 if len(label) < 9 else 2
+        known.append(_Known(domain, label, suffix, skeleton(label), _letters(label), allowed, domain in mine))
+    return tuple(known), frozenset((*mine, *WELL_KNOWN))
+
+
+def _letters(text: str) -> int:
+    """The set of a text's letters as bits. An edit changes at most two of them."""
+    found = 0
+    for sign in text:
+        found |= 1 << (ord(sign) & 63)
+    return found
+
+
+def _how(host: str, name: tuple[str, str, str], parts: set[str], known: _Known) -> str:
+    label, suffix, looks = name
+    if label == known.label:
+        return "other_suffix" if known.own and suffix != known.suffix else ""
+    if len(known.label) >= 4 and looks == known.skeleton:
         return "homoglyph"
-    allowed = 0 if len(wanted) < 6 else 1 if len(wanted) < 9 else 2
-    if allowed and _distance(label, wanted, allowed) <= allowed:
+    if known.allowed and _distance(label, known.label, known.allowed) <= known.allowed:
         return "near"
-    inside = f".{known}." in f".{host}" or f"{known}-" in host or f"-{known}" in host
-    parts = {part for piece in host.split(".")[:-1] for part in piece.split("-")}
-    named = wanted in _BRANDS or (own and len(wanted) >= 5)
-    return "contains" if inside or (named and wanted in parts) else ""
+    domain = known.domain
+    inside = f".{domain}." in f".{host}" or f"{domain}-" in host or f"-{domain}" in host
+    named = known.label in _BRANDS or (known.own and len(known.label) >= 5)
+    return "contains" if inside or (named and known.label in parts) else ""
 
 
 def _distance(one: str, other: str, most: int) -> int:
