@@ -148,4 +148,4 @@ def test_records_with_made_up_log_sources_cost_no_memory(tmp_path: Path) -> None
     found = detector(tmp_path, rule_text({"sel": {"x": 1}}, logsource=CREATED))
     for n in range(500):
         found.findings(event({"Channel": f"c{n}", "EventID": n}, logsource={"product": f"p{n}"}))
-    assert len(found._engine._plans) <= 4
+    assert len(found._engine._path._plans) <= 4

@@ -1,10 +1,8 @@
-"""pySigma's condition tree -> our own small tree -> closures."""
+"""pySigma's condition tree -> our own small tree."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sigma.conditions import (
@@ -31,28 +29,11 @@ from sigma.types import (
     SpecialChars,
 )
 
-from watchfloor.detect.sigma.fields import Field, View
-from watchfloor.detect.sigma.matchers import LITERAL, Leaf, Test, any_literal, compile_leaf
+from watchfloor.detect.sigma.fields import Field
+from watchfloor.detect.sigma.nodes import And, Leaf, Node, Not, Or
 from watchfloor.detect.sigma.regex import source_of
 from watchfloor.detect.sigma.values import text_of
 
-
-@dataclass(frozen=True)
-class And:
-    items: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Or:
-    items: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Not:
-    item: Node
-
-
-Node = And | Or | Not | Leaf
 Placeholders = Mapping[str, Sequence[str]]
 
 
@@ -91,7 +72,7 @@ class Translator:
                 cased = isinstance(value, SigmaCasedString)
                 return _any([_string(field, s, cased) for s in value.replace_placeholders(self._fill)])
             case SigmaTimestampPart():
-                return Leaf(field, "time", (value.timestamp_part, value.number))
+                return Leaf(field, "time", (value.timestamp_part.name.lower(), value.number))
             case SigmaNumber():
                 return Leaf(field, "contains" if field is None else "equals", text_of(value.number))
             case SigmaBool():
@@ -99,8 +80,9 @@ class Translator:
             case SigmaCIDRExpression():
                 return Leaf(field, "cidr", str(value.network))
             case SigmaCompareExpression():
-                part = value.number.timestamp_part if isinstance(value.number, SigmaTimestampPart) else None
-                return Leaf(field, "compare", (value.op, value.number.number, part))
+                number = value.number
+                part = number.timestamp_part.name.lower() if isinstance(number, SigmaTimestampPart) else ""
+                return Leaf(field, "compare", (value.op.name.lower(), number.number, part))
             case SigmaNull() if field is not None:
                 return Leaf(field, "null", None)
             case SigmaExists() if field is not None:
@@ -152,65 +134,3 @@ def _string(field: Field | None, value: SigmaString, cased: bool) -> Leaf:
         case "*=*":
             return Leaf(field, "contains", text, cased)
     return Leaf(field, "glob", tuple(parts), cased)
-
-
-# What costs least is asked first; the result is the same.
-_COST = {"equals": 0, "exists": 0, "null": 0, "endswith": 1, "startswith": 1, "contains": 2, "cidr": 3}
-
-
-def _cost(node: Node) -> int:
-    if isinstance(node, Leaf):
-        return _COST.get(node.kind, 20) + (30 if node.field is None else 0)
-    if isinstance(node, Not):
-        return _cost(node.item) + 1
-    return sum(map(_cost, node.items)) + 1
-
-
-def compile_node(node: Node) -> Test:
-    """One function that tells whether an event matches. Raises RegexError."""
-    if isinstance(node, Leaf):
-        return compile_leaf(node)
-    if isinstance(node, Not):
-        inner = compile_node(node.item)
-        return lambda view: not inner(view)
-    if isinstance(node, And):
-        return _all_of([compile_node(item) for item in sorted(node.items, key=_cost)])
-    return _any_of(_or_tests(sorted(node.items, key=_cost)))
-
-
-def _or_tests(items: Sequence[Node]) -> list[Test]:
-    groups: dict[tuple[Field | None, str], list[str]] = defaultdict(list)
-    rest: list[Node] = []
-    for item in items:
-        if isinstance(item, Leaf) and item.kind in LITERAL and not item.cased and item.field is not None:
-            groups[item.field, item.kind].append(item.data)
-        else:
-            rest.append(item)
-    merged = [any_literal(field, kind, tuple(data)) for (field, kind), data in groups.items()]
-    return merged + [compile_node(item) for item in rest]
-
-
-def _all_of(tests: list[Test]) -> Test:
-    if len(tests) == 1:
-        return tests[0]
-
-    def every(view: View) -> bool:
-        for test in tests:  # noqa: SIM110 - a loop, not all(): no generator on the hot path
-            if not test(view):
-                return False
-        return True
-
-    return every
-
-
-def _any_of(tests: list[Test]) -> Test:
-    if len(tests) == 1:
-        return tests[0]
-
-    def some(view: View) -> bool:
-        for test in tests:  # noqa: SIM110
-            if test(view):
-                return True
-        return False
-
-    return some

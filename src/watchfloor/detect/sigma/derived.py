@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
 
-from watchfloor.core.event import Event
 from watchfloor.detect.sigma.derived_cloud import account_foreign, policy_allows_everything, policy_for_everyone
+from watchfloor.detect.sigma.seen import Seen
 
 # A domain or address that a reader takes for one: `portal.acme.example`, not `e.g.` or `3.5`.
 _SHOWN = re.compile(r"(?:https?://|@|\b)((?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,24})\b", re.IGNORECASE)
@@ -43,13 +43,13 @@ def _shown(text: object) -> Iterator[str]:
             yield organisation(found)
 
 
-def reply_to_foreign(event: Event) -> bool | None:
+def reply_to_foreign(event: Seen) -> bool | None:
     """Answers go to another organisation than the one that the sender's address names."""
     sender, reply = _domain(event.original.get("from")), _domain(event.original.get("reply_to"))
     return sender != reply if sender and reply else None
 
 
-def display_name_foreign(event: Event) -> bool | None:
+def display_name_foreign(event: Seen) -> bool | None:
     """The sender's shown name has a mail address of another organisation than the real address."""
     sender, name = _domain(event.original.get("from")), event.original.get("from_name")
     # Not mere domains: "News.com Daily" and "C. R.Hughes" would be ones.
@@ -57,7 +57,7 @@ def display_name_foreign(event: Event) -> bool | None:
     return any(each != sender for each in shown) if sender and shown else None
 
 
-def link_text_foreign(event: Event) -> bool | None:
+def link_text_foreign(event: Seen) -> bool | None:
     """A link's text shows a domain of another organisation than the link leads to."""
     links = event.original.get("links")
     pairs = [(link.get("text"), link.get("href")) for link in links or () if isinstance(link, dict)]
@@ -77,7 +77,7 @@ def _host(href: object) -> str:
         return ""
 
 
-DERIVED: dict[str, Callable[[Event], bool | None]] = {
+DERIVED: dict[str, Callable[[Seen], bool | None]] = {
     "reply_to_foreign": reply_to_foreign,
     "display_name_foreign": display_name_foreign,
     "link_text_foreign": link_text_foreign,

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from watchfloor.core.event import Event, get_path
+from watchfloor.core.event import get_path
+from watchfloor.detect.sigma.seen import Seen
 
 # Keys of a condition that keep everybody else out (AWS "Global condition context keys", and KMS' own).
 _RESTRICTING = frozenset(
@@ -42,19 +43,19 @@ _LONGEST_POLICY = 200_000
 _DEEPEST = 12
 
 
-def policy_for_everyone(event: Event) -> bool | None:
+def policy_for_everyone(event: Seen) -> bool | None:
     """A policy of the request allows anybody something, and no condition narrows whom."""
     allowed = [s for s in _statements(_request(event)) if _allows(s)]
     return any("*" in _principals(s) and not _narrowed(s) for s in allowed) if allowed else None
 
 
-def policy_allows_everything(event: Event) -> bool | None:
+def policy_allows_everything(event: Seen) -> bool | None:
     """A policy of the request allows every action, or everything of identity management, on everything."""
     allowed = [s for s in _statements(_request(event)) if _allows(s)]
     return any(_broad(s) for s in allowed) if allowed else None
 
 
-def account_foreign(event: Event) -> bool | None:
+def account_foreign(event: Seen) -> bool | None:
     """The request hands something to an account other than the one that it was made in."""
     request = _request(event)
     named = {account for s in _statements(request) if _allows(s) for account in _accounts(_principals(s))}
@@ -63,12 +64,12 @@ def account_foreign(event: Event) -> bool | None:
     return bool(named - own) if named and any(own) else None
 
 
-def _own(event: Event, path: str, other: str) -> str:
+def _own(event: Seen, path: str, other: str) -> str:
     value = get_path(event.original, path) or (get_path(event.ocsf, other) if other else None)
     return str(value or "")
 
 
-def _request(event: Event) -> Any:
+def _request(event: Seen) -> Any:
     """The request's parameters; of CloudTrail that came as OCSF its text is read."""
     request = event.original.get("requestParameters")
     return _parsed(get_path(event.ocsf, "api.request.data")) if request is None else request

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from watchfloor.core.event import Event
-from watchfloor.detect.sigma.fields import View
-from watchfloor.detect.sigma.logsource import Alternative, Discriminator, LogSource, LogSources
+from watchfloor.detect.sigma.logsource import Discriminator, LogSource, LogSources
+from watchfloor.detect.sigma.path import Cost, Form, Scanned, path_for
 from watchfloor.detect.sigma.rules import Rule
-from watchfloor.detect.sigma.witness import Prefilter
-
-
-class _Plan:
-    """The rules that apply to events of one kind."""
-
-    def __init__(self, rules: list[Rule]) -> None:
-        self.rules = rules
-        self.prefilter = Prefilter([rule.node for rule in rules])
 
 
 class Engine:
@@ -26,42 +17,40 @@ class Engine:
         self._by_source: dict[LogSource, list[Rule]] = {}
         for rule in rules:
             self._by_source.setdefault(rule.logsource, []).append(rule)
-        self._alternatives: dict[LogSource, list[Alternative]] = {
-            source: sources.alternatives(source) for source in self._by_source
-        }
+        self.rules = tuple(rule for some in self._by_source.values() for rule in some)
+        """Rules of one log source together, each in the order of loading: the numbers of `scan` and `costs`."""
+        self._alternatives = {source: sources.alternatives(source) for source in self._by_source}
         self._discriminator = Discriminator([a for some in self._alternatives.values() for a in some])
-        self._plans: dict[tuple[str, ...], _Plan] = {}
-        self._shared: dict[tuple[LogSource, ...], _Plan] = {}
+        self._path = path_for(self.rules, sources)
+
+    @property
+    def path_name(self) -> str:
+        """Which path is in use: `native` or `plain`."""
+        return self._path.name
 
     def matches(self, event: Event) -> list[Rule]:
         """The rules that match this event, in the order in which they were loaded per log source."""
-        plan = self._plan(event)
-        if not plan.rules:
-            return []
-        view = View(event)
-        rules = plan.rules
-        return [rules[n] for n in plan.prefilter.candidates(view) if rules[n].test(view)]
+        return [self.rules[number] for number in self._path.matches(event)]
+
+    def scan(self, data: bytes, logsource: Mapping[str, str], form: Form = "record") -> list[Scanned]:
+        """What lines of JSON match, by numbers of `rules`; see EnginePath.scan."""
+        return self._path.scan(data, logsource, form)
+
+    def costs(self) -> list[Cost]:
+        """What each of `rules` has taken so far."""
+        return self._path.costs()
 
     def rules_for(self, event: Event) -> list[Rule]:
         """The rules whose log source means this event, whether or not they match it."""
-        return self._plan(event).rules
+        key, fits = self._discriminator.key(event), self._discriminator.fits
+        return [
+            rule
+            for source, rows in self._alternatives.items()
+            if any(fits(key, row) for row in rows)
+            for rule in self._by_source[source]
+        ]
 
     @property
     def places(self) -> tuple[str, ...]:
         """Where in an event log sources look: events that agree at these places are asked the same rules."""
         return self._discriminator.places
-
-    def _plan(self, event: Event) -> _Plan:
-        key = self._discriminator.key(event)
-        plan = self._plans.get(key)
-        if plan is None:
-            sources = self._meant_by(key)
-            plan = self._shared.get(sources)
-            if plan is None:
-                plan = _Plan([rule for source in sources for rule in self._by_source[source]])
-            self._plans[key] = self._shared[sources] = plan
-        return plan
-
-    def _meant_by(self, key: tuple[str, ...]) -> tuple[LogSource, ...]:
-        fits = self._discriminator.fits
-        return tuple(source for source, rows in self._alternatives.items() if any(fits(key, row) for row in rows))

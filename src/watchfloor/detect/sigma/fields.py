@@ -7,8 +7,8 @@ from typing import Any
 
 from watchfloor.content import documents, folder
 from watchfloor.core.errors import WatchfloorError
-from watchfloor.core.event import Event
 from watchfloor.detect.sigma.derived import DERIVED
+from watchfloor.detect.sigma.seen import Seen
 from watchfloor.detect.sigma.values import flat, leaves, text_of
 
 _ABSENT: tuple[Any, ...] = ()
@@ -87,7 +87,7 @@ class View:
 
     __slots__ = ("_blob", "_lower", "_texts", "_values", "event")
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Seen) -> None:
         self.event = event
         self._values: dict[Field | None, tuple[Any, ...]] = {}
         self._texts: dict[Field | None, tuple[str, ...]] = {}

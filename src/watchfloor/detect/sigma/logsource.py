@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from watchfloor.content import documents, folder
 from watchfloor.core.errors import WatchfloorError
-from watchfloor.core.event import Event, get_path
+from watchfloor.core.event import get_path
+from watchfloor.detect.sigma.seen import Seen
 from watchfloor.detect.sigma.values import text_of
 
 PARTS = ("product", "category", "service")
@@ -90,7 +91,7 @@ class Discriminator:
         """Every place that decides: `product`, `original.EventID`, `ocsf.class_uid`."""
         return tuple(place for place, _ in self._known)
 
-    def key(self, event: Event) -> tuple[str, ...]:
+    def key(self, event: Seen) -> tuple[str, ...]:
         """Values that no log source asks for read as "", so that a hostile record cannot fill a table of keys."""
         return tuple(value if (value := read(event, place)) in known else "" for place, known in self._known)
 
@@ -100,7 +101,7 @@ class Discriminator:
         return all(have[place] in wanted for place, wanted in alternative.items())
 
 
-def read(event: Event, place: str) -> str:
+def read(event: Seen, place: str) -> str:
     """The lower-case text at a place: `product`, `original.EventID`, `ocsf.class_uid`; "" when absent."""
     kind, _, path = place.partition(".")
     if not path:

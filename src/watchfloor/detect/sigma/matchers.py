@@ -1,49 +1,23 @@
-"""The leaves of a rule: one field against one value, as data (for the witness index) and as a test.
+"""A rule's tree as functions that tell whether an event matches.
 
 A field with several values matches when one of them does. Text compares without case unless `cased`.
 """
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
-from typing import Any, Literal
-
-from sigma.types import CompareOperators, TimestampPart
+from typing import Any
 
 from watchfloor.detect.sigma.fields import Field, View
+from watchfloor.detect.sigma.nodes import LITERAL, And, Leaf, Node, Not
 from watchfloor.detect.sigma.regex import searcher
 from watchfloor.detect.sigma.values import address_of, number_of, time_of
 
 Test = Callable[[View], bool]
-Kind = Literal[
-    "equals",
-    "startswith",
-    "endswith",
-    "contains",
-    "glob",
-    "regex",
-    "cidr",
-    "compare",
-    "time",
-    "null",
-    "exists",
-    "fieldref",
-]
-LITERAL: frozenset[str] = frozenset({"equals", "startswith", "endswith", "contains"})
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """`field` None means every value of the record (keywords). `data` depends on `kind`; literals are lower case
-    unless `cased`."""
-
-    field: Field | None
-    kind: Kind
-    data: Any
-    cased: bool = False
 
 
 def compile_leaf(leaf: Leaf) -> Test:
@@ -136,34 +110,94 @@ def _fieldref(leaf: Leaf) -> Test:
     return lambda view: any(compares(m, t) for m in view.lower(field) for t in view.lower(other))
 
 
-_COMPARE: dict[CompareOperators, Callable[[Any, Any], bool]] = {
-    CompareOperators.LT: lambda a, b: a < b,
-    CompareOperators.LTE: lambda a, b: a <= b,
-    CompareOperators.GT: lambda a, b: a > b,
-    CompareOperators.GTE: lambda a, b: a >= b,
-    CompareOperators.NEQ: lambda a, b: a != b,
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "lt": operator.lt,
+    "lte": operator.le,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "neq": operator.ne,
 }
 
 
-def _compare(operator: CompareOperators, wanted: float, part: TimestampPart | None) -> Callable[[str], bool]:
-    compares = _COMPARE[operator]
+def _compare(op: str, wanted: float, part: str) -> Callable[[str], bool]:
+    compares = _COMPARE[op]
 
     def test(text: str) -> bool:
-        number = number_of(text) if part is None else time_part(text, part)
+        number = time_part(text, part) if part else number_of(text)
         return number is not None and compares(number, wanted)
 
     return test
 
 
-def _time(part: TimestampPart, wanted: float) -> Callable[[str], bool]:
+def _time(part: str, wanted: float) -> Callable[[str], bool]:
     return lambda text: time_part(text, part) == wanted
 
 
-def time_part(text: str, part: TimestampPart) -> int | None:
+def time_part(text: str, part: str) -> int | None:
     """The minute, hour, day of month, ISO week, month or year of a time in UTC, or None when it is none."""
     when = time_of(text.upper())
     if when is None:
         return None
-    if part is TimestampPart.WEEK:
-        return when.isocalendar().week
-    return int(getattr(when, part.name.lower()))
+    return when.isocalendar().week if part == "week" else int(getattr(when, part))
+
+
+# What costs least is asked first; the result is the same.
+_COST = {"equals": 0, "exists": 0, "null": 0, "endswith": 1, "startswith": 1, "contains": 2, "cidr": 3}
+
+
+def _cost(node: Node) -> int:
+    if isinstance(node, Leaf):
+        return _COST.get(node.kind, 20) + (30 if node.field is None else 0)
+    if isinstance(node, Not):
+        return _cost(node.item) + 1
+    return sum(map(_cost, node.items)) + 1
+
+
+def compile_node(node: Node) -> Test:
+    """One function that tells whether an event matches. Raises RegexError."""
+    if isinstance(node, Leaf):
+        return compile_leaf(node)
+    if isinstance(node, Not):
+        inner = compile_node(node.item)
+        return lambda view: not inner(view)
+    if isinstance(node, And):
+        return _all_of([compile_node(item) for item in sorted(node.items, key=_cost)])
+    return _any_of(_or_tests(sorted(node.items, key=_cost)))
+
+
+def _or_tests(items: Sequence[Node]) -> list[Test]:
+    groups: dict[tuple[Field | None, str], list[str]] = defaultdict(list)
+    rest: list[Node] = []
+    for item in items:
+        if isinstance(item, Leaf) and item.kind in LITERAL and not item.cased and item.field is not None:
+            groups[item.field, item.kind].append(item.data)
+        else:
+            rest.append(item)
+    merged = [any_literal(field, kind, tuple(data)) for (field, kind), data in groups.items()]
+    return merged + [compile_node(item) for item in rest]
+
+
+def _all_of(tests: list[Test]) -> Test:
+    if len(tests) == 1:
+        return tests[0]
+
+    def every(view: View) -> bool:
+        for test in tests:  # noqa: SIM110 - a loop, not all(): no generator on the hot path
+            if not test(view):
+                return False
+        return True
+
+    return every
+
+
+def _any_of(tests: list[Test]) -> Test:
+    if len(tests) == 1:
+        return tests[0]
+
+    def some(view: View) -> bool:
+        for test in tests:  # noqa: SIM110
+            if test(view):
+                return True
+        return False
+
+    return some

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from sigma.rule.base import SigmaYAMLLoader
 
 from watchfloor.core.finding import Severity
 from watchfloor.core.noun import digest_of
-from watchfloor.detect.sigma.conditions import Node, Not, Or, Placeholders, Translator, compile_node
+from watchfloor.detect.sigma.conditions import Placeholders, Translator
 from watchfloor.detect.sigma.fields import FieldNames
 from watchfloor.detect.sigma.files import rule_files
 from watchfloor.detect.sigma.logsource import LogSource
-from watchfloor.detect.sigma.matchers import Leaf, Test
+from watchfloor.detect.sigma.matchers import Test, compile_node
+from watchfloor.detect.sigma.nodes import Node, Or, leaves_of
 from watchfloor.detect.sigma.parsed import ParsedCorrelation, parse
 from watchfloor.detect.sigma.regex import FALLBACK_TEXT, POLICY, needs_fallback
 from watchfloor.detect.sigma.versions import digest_of_rule, modified_of
@@ -150,7 +151,7 @@ class Loader:
         except Exception as error:  # as above: pySigma parses conditions only now
             self._problem(file, rule.title, str(error))
             return
-        if any(leaf.kind == "regex" and needs_fallback(leaf.data) for leaf in _leaves(node)):
+        if any(leaf.kind == "regex" and needs_fallback(leaf.data) for leaf in leaves_of(node)):
             self._problem(
                 file,
                 rule.title,
@@ -158,14 +159,6 @@ class Loader:
                 fatal=False,
             )
         self.rules.append(_described(file, rule, source, node, test))
-
-
-def _leaves(node: Node) -> Iterator[Leaf]:
-    if isinstance(node, Leaf):
-        yield node
-    else:
-        for item in (node.item,) if isinstance(node, Not) else node.items:
-            yield from _leaves(item)
 
 
 def _described(file: str, rule: SigmaRule, source: LogSource, node: Node, test: Test) -> Rule:

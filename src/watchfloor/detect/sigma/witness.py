@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from watchfloor.detect.sigma.conditions import And, Node, Not
 from watchfloor.detect.sigma.fields import Field, View
-from watchfloor.detect.sigma.matchers import LITERAL, Leaf, reads_raw_text, text_test
+from watchfloor.detect.sigma.matchers import reads_raw_text, text_test
+from watchfloor.detect.sigma.nodes import LITERAL, And, Leaf, Node, Not
 
 _MEMORY = 20_000
 """Values remembered per field; then the memory starts afresh."""
