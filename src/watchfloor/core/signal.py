@@ -11,6 +11,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     `strength` is from 0 to 1: of an anomaly how rare it is under what was usual, of a learned detector its calibrated
     probability. `said` is one sentence with what was usual and what was seen. `parts` are the pieces that counted, each
     with its contribution (log-odds), greatest first. `subject` is the entity that it is about (`user:alice`), if any.
+    `title` and `techniques` (ATT&CK) are what a finding that rests on it alone is called.
     """
 
     member: str
@@ -18,3 +19,5 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     said: str
     parts: tuple[tuple[str, float], ...] = ()
     subject: str = ""
+    title: str = ""
+    techniques: tuple[str, ...] = ()
