@@ -85,6 +85,10 @@ class Detector:
         """The rules whose log source means this event, whether or not they match it."""
         return self._engine.rules_for(event)
 
+    def matches(self, event: Event) -> list[Rule]:
+        """The rules that match this event, those that raise nothing by themselves among them."""
+        return self._engine.matches(event)
+
     @property
     def places(self) -> tuple[str, ...]:
         """Where in an event log sources look: events that agree at these places are asked the same rules."""
