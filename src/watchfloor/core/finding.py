@@ -9,6 +9,7 @@ from watchfloor.core.correlated import Correlated
 from watchfloor.core.entity import Involvement
 from watchfloor.core.event import Layer
 from watchfloor.core.noun import Noun, Tenant
+from watchfloor.core.risk import Risk
 
 
 class Severity(IntEnum):
@@ -24,7 +25,8 @@ class Severity(IntEnum):
 
 
 class Detection(Noun):
-    """What raised a finding: a rule (`uid` is the Sigma rule's id) or a vendor's own signature.
+    """What raised a finding: a rule (`uid` is the Sigma rule's id), a vendor's own signature, an indicator, or a member
+    of the ensemble that spoke where no rule did (`uid` is its name, `anomaly/beaconing`).
 
     `family` groups detections that fail alike (`sigma/windows/process_creation`); reliability is shrunk towards it.
     `source` is the product whose records it reads. `kind` tells ours from vendors' alerts.
@@ -34,7 +36,7 @@ class Detection(Noun):
     title: str
     family: str
     source: str
-    kind: Literal["rule", "vendor", "indicator"]
+    kind: Literal["rule", "vendor", "indicator", "anomaly", "learned"]
     description: str = ""
     false_positives: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
@@ -80,6 +82,9 @@ class Finding(Noun):
     standing_since: int = 0
     standing_event: str = ""
     correlated: Correlated | None = None
+    risk: Risk | None = None
+    """What all that speaks of its event comes to; None where it was found before risk was reckoned. It orders what
+    people look at and decides nothing: no verdict reads it."""
 
     @property
     def until(self) -> int:
@@ -111,12 +116,14 @@ def joined(one: Finding, other: Finding) -> Finding:
     for name in ("techniques", "tactics", "thread"):
         both[name] = tuple(sorted({*getattr(one, name), *getattr(other, name)}))
     involved = {(i.entity.key, i.role): i for i in (*one.involved, *other.involved)}
+    risks = [f.risk for f in (one, other) if f.risk is not None]
     return shown.model_copy(
         update={
             **both,
             "involved": tuple(involved[key] for key in sorted(involved)),
             "time": min(one.time, other.time),
             "severity": max(one.severity, other.severity),
+            "risk": max(risks, key=lambda risk: (risk.log_odds, risk.canonical()), default=None),
             "standing": stands.standing,
             "standing_since": stands.standing_since,
             "standing_event": stands.standing_event,

@@ -9,9 +9,11 @@ from typing import NamedTuple
 from watchfloor.content import folder
 from watchfloor.core.event import Event
 from watchfloor.core.facets import involved
-from watchfloor.core.finding import Finding
+from watchfloor.core.finding import Finding, Severity
 from watchfloor.core.intel import Intelligence
+from watchfloor.core.signal import Signal
 from watchfloor.detect.correlation import Correlator, Hit
+from watchfloor.detect.ensemble import ensemble_risk, raised_alone
 from watchfloor.detect.findings import Threads, finding, of_rule, source_of
 from watchfloor.detect.indicators import indicator_findings
 from watchfloor.detect.reported import report_of_mail
@@ -101,12 +103,18 @@ class Detector:
     def named(self, event: Event) -> list[Finding]:
         """Those findings on one event that intelligence gives."""
         raised = indicator_findings(event, self._intel) if self._intel is not None else []
-        entities, thread = (involved(event), self._threads.of(event)) if raised else ((), ())
-        return [finding(event, each, entities, thread) for each in raised]
+        if not raised:
+            return []
+        entities, thread, risk = involved(event), self._threads.of(event), ensemble_risk(raised)
+        return [finding(event, each, entities, thread, risk) for each in raised]
 
-    def examine(self, event: Event) -> Examined:
+    def examine(self, event: Event, signals: Sequence[Signal] = ()) -> Examined:
         """The findings on one event, and what it counts for in correlations. A rule that a correlation refers to raises
-        nothing by itself, unless the correlation says `generate: true`."""
+        nothing by itself, unless the correlation says `generate: true`.
+
+        `signals` are what detectors with a memory say of the event. They count in the risk of its findings; where
+        nothing of medium severity speaks, they are a finding of their own if they come to enough.
+        """
         alert = vendor_detection(event) or report_of_mail(event)
         raised = [] if alert is None else [alert]
         matched = self._engine.matches(event)
@@ -114,8 +122,12 @@ class Detector:
         raised += [of_rule(rule, event) for rule in matched if rule.uid not in self.silent]
         if self._intel is not None:
             raised += indicator_findings(event, self._intel)
-        if not raised and not counted:
+        if signals and all(each.severity < Severity.medium for each in raised):
+            alone = raised_alone(event, ensemble_risk((), signals))
+            raised += [] if alone is None else [alone]
+        if not (raised or counted):
             return Examined([], [])
         entities, thread = involved(event), self._threads.of(event)
         hits = self.correlator.hits(event, matched, source_of(event), entities, thread) if counted else []
-        return Examined([finding(event, each, entities, thread) for each in raised], hits)
+        risk = ensemble_risk(raised, signals)
+        return Examined([finding(event, each, entities, thread, risk) for each in raised], hits)

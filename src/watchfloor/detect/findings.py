@@ -12,6 +12,7 @@ from watchfloor.core.event import Event
 from watchfloor.core.facets import facets
 from watchfloor.core.finding import Detection, Finding, Severity, Standing
 from watchfloor.core.noun import short_id
+from watchfloor.core.risk import Risk
 from watchfloor.detect.sigma.fields import find
 from watchfloor.detect.sigma.rules import Rule
 from watchfloor.detect.sigma.values import flat, text_of
@@ -53,7 +54,9 @@ def of_rule(rule: Rule, event: Event) -> Raised:
     return Raised(detection, rule.severity, rule.title, rule.techniques, rule.tactics)
 
 
-def finding(event: Event, raised: Raised, entities: tuple[Involvement, ...], thread: tuple[str, ...]) -> Finding:
+def finding(
+    event: Event, raised: Raised, entities: tuple[Involvement, ...], thread: tuple[str, ...], risk: Risk
+) -> Finding:
     """The finding of one detection on one event; its uid is a function of both, or of the alert that it tells of."""
     uid = short_id("f", event.tenant, raised.detection.uid, event.uid)
     if raised.alert:
@@ -79,6 +82,7 @@ def finding(event: Event, raised: Raised, entities: tuple[Involvement, ...], thr
         standing=raised.standing,
         standing_since=raised.changed,
         standing_event=event.uid if raised.changed else "",
+        risk=risk,
     )
 
 

@@ -39,9 +39,9 @@ class Inputs(Noun):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        """One order whatever came in, so that the digest is a function of the set."""
+        """One order whatever came in, so that the digest is a function of the set; and without what decides nothing."""
         keys = (
-            ("findings", tuple(sorted(self.findings, key=lambda f: (f.time, f.uid)))),
+            ("findings", tuple(_unweighed(f) for f in sorted(self.findings, key=lambda f: (f.time, f.uid)))),
             ("questions", tuple(sorted(self.questions, key=lambda q: q.id))),
             ("asked", tuple(sorted(self.asked, key=lambda a: (a.question, a.about, a.lookup.uid)))),
             ("evidence", tuple(sorted(self.evidence, key=lambda e: (e.collected_at, e.uid)))),
@@ -89,3 +89,9 @@ class Inputs(Noun):
             "policy": self.policy.digest(),
         }
         return digest_of(canonical_of(own | shared))
+
+
+def _unweighed(finding: Finding) -> Finding:
+    """A finding without its risk: what stands in the risk (severities, how many detections) is asked already, by
+    questions with weights of their own, and must not count twice."""
+    return finding if finding.risk is None else finding.model_copy(update={"risk": None})

@@ -18,6 +18,7 @@ from watchfloor.core.noun import short_id
 from watchfloor.detect.correlation.group import Entry, Group
 from watchfloor.detect.correlation.measures import Figure
 from watchfloor.detect.correlation.windows import Match
+from watchfloor.detect.ensemble import Spoken, members, shipped
 from watchfloor.detect.sigma.correlation import Correlation
 
 MOST_EVENTS, MOST_INVOLVED, MOST_THREADS = 50, 100, 16
@@ -69,6 +70,7 @@ def finding_of(rule: Correlation, group: Group, match: Match) -> Finding:
         involved=_involved(match.entries, abouts),
         thread=tuple(dict.fromkeys(t for one in abouts.values() for t in one["thread"]))[:MOST_THREADS],
         correlated=correlated,
+        risk=shipped().weigh(members([Spoken("rule", rule.uid, rule.title, rule.severity)])),
     )
 
 

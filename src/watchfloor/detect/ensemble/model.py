@@ -1,0 +1,63 @@
+"""The ensemble: members of all kinds, weighed into one calibrated probability of which each part is shown.
+
+It is a logistic model: log-odds = base + sum of weight x feature. Its calibration (Platt's) is linear in the log-odds
+and stands in base and weights already, so that the parts add up to the calibrated log-odds exactly. No weight is below
+zero but that of `common`, which labels have earned: a member may raise suspicion and not lower it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Self
+
+import orjson
+
+from watchfloor.content import folder
+from watchfloor.core.errors import WatchfloorError
+from watchfloor.core.risk import Risk, RiskPart
+from watchfloor.detect.ensemble.members import Member
+
+LOWERING = frozenset({"common"})
+"""Features whose weight is zero or below: how routine a detection is here."""
+_DIGITS = 4
+
+
+class Ensemble:
+    """Weighs members. `weights` are by feature; a member's features without a weight of their own have that of its
+    family (`anomaly/rare` that of `anomaly`), others none."""
+
+    def __init__(self, version: str, base: float, weights: Mapping[str, float]) -> None:
+        for name, weight in weights.items():
+            if weight > 0 if name in LOWERING else weight < 0:
+                raise WatchfloorError(f"the weight {weight} of {name!r} has the wrong sign", where=f"weights {version}")
+        self.version, self.base, self._weights = version, base, dict(weights)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """From the content of `ensemble/weights.json`. Raises WatchfloorError."""
+        try:
+            weights = {str(name): float(weight) for name, weight in data["weights"].items()}
+            return cls(str(data["version"]), float(data["base"]), weights)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise WatchfloorError(f"not the weights of an ensemble: {error}", where="ensemble/weights.json") from None
+
+    def weight(self, feature: str) -> float:
+        """The weight of one feature."""
+        known = self._weights.get(feature)
+        return self._weights.get(feature.partition("/")[0], 0.0) if known is None else known
+
+    def part(self, member: Member) -> RiskPart:
+        """What one member adds."""
+        added = sum(self.weight(feature) * value for feature, value in member.features)
+        return RiskPart(member=member.name, sentence=member.sentence, contribution=round(added, _DIGITS) + 0.0)
+
+    def weigh(self, members: Iterable[Member]) -> Risk:
+        """The risk that these members come to. Who adds nothing is shown with nothing."""
+        return Risk.of(self.base, map(self.part, members), self.version)
+
+
+@cache
+def shipped() -> Ensemble:
+    """The shipped weights."""
+    return Ensemble.from_dict(orjson.loads((folder("ensemble") / "weights.json").read_bytes()))
