@@ -32,6 +32,7 @@ class FieldNames:
     def __init__(self, sections: list[Mapping[str, Any]]) -> None:
         self._sections = sections
         self._interned: dict[tuple[tuple[str, str], ...], Field] = {}
+        self._known: dict[tuple[str, tuple[tuple[str, str], ...], str], Field] = {}
 
     @classmethod
     def shipped(cls) -> FieldNames:
@@ -47,6 +48,13 @@ class FieldNames:
 
     def field(self, name: str, logsource: Mapping[str, str], taxonomy: str = "sigma") -> Field:
         """The field of this name for rules of a log source (`product`, `category`, `service`)."""
+        key = (name, tuple(logsource.items()), taxonomy)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._field(name, logsource, taxonomy)
+        return found
+
+    def _field(self, name: str, logsource: Mapping[str, str], taxonomy: str) -> Field:
         own = [("ocsf", name), ("original", name)] if taxonomy == "ocsf" else [("original", name)]
         kind, _, rest = name.partition(".")
         if kind == "derived" and rest in DERIVED:

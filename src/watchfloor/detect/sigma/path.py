@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from watchfloor.core.errors import WatchfloorError
@@ -80,8 +79,9 @@ def path_for(rules: Sequence[Rule], sources: LogSources) -> EnginePath:
         raise WatchfloorError(f"WATCHFLOOR_ENGINE is {wanted!r}", do="Set it to plain or native, or leave it unset")
     if wanted != "plain":
         try:
-            native: type[EnginePath] = import_module("watchfloor.detect.sigma.native").NativePath
-            return native(rules, sources)
+            from watchfloor.detect.sigma.native import NativePath
+
+            return NativePath(rules, sources)
         except (ImportError, CannotTakeError) as error:
             if wanted == "native":
                 raise WatchfloorError(
