@@ -91,6 +91,11 @@ class Detector:
         """The rules that match this event, those that raise nothing by themselves among them."""
         return self._engine.matches(event)
 
+    def lines(self, data: bytes) -> list[int]:
+        """The lines (from 0) that a rule matches, or that cannot be read. A line is one event as the lake's columns
+        have it: a JSON object of `original`, `ocsf` and `logsource`."""
+        return [found.line for found in self._engine.scan(data, {}, "event")]
+
     @property
     def places(self) -> tuple[str, ...]:
         """Where in an event log sources look: events that agree at these places are asked the same rules."""
