@@ -23,6 +23,13 @@ WELL_KNOWN = (
     "github.com", "gitlab.com", "okta.com", "salesforce.com", "zoom.us", "slack.com", "dhl.com", "fedex.com", "ups.com",
     "wellsfargo.com", "chase.com", "citibank.com", "americanexpress.com", "coinbase.com", "binance.com",
 )  # fmt: skip
+# Other domains of the same companies, and networks of delivery under which customers' names stand rightly.
+_THEIRS = frozenset(
+    {"cdn-apple.com", "icloud-content.com", "apple-dns.net", "onmicrosoft.com", "microsoftonline-p.com",
+     "microsoftonline-p.net", "microsoftonline-int.com", "microsoftonline-p-int.com", "cloud.com", "cloud.sap",
+     "akadns.net", "akamaized.net", "akamai.net", "akamaiedge.net", "edgekey.net", "edgesuite.net", "footprint.net",
+     "nsatc.net", "cloudflare.net", "fastly.net", "trafficmanager.net", "llnwd.net", "phicdn.net"}
+)  # fmt: skip
 # Brands that are no word of their own, so that even as a part of a name they stand for the brand.
 _BRANDS = frozenset(
     {"microsoft", "microsoftonline", "office365", "paypal", "docusign", "dropbox", "linkedin", "netflix", "icloud",
@@ -31,9 +38,9 @@ _BRANDS = frozenset(
 _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("0", "o"), ("1", "l"), ("i", "l"), ("5", "s"), ("3", "e"), ("4", "a"))
 
 
-@lru_cache(maxsize=1)
-def _suffixes() -> Any:
-    return PublicSuffixList()
+@lru_cache(maxsize=2)
+def _suffixes(only_registries: bool = False) -> Any:
+    return PublicSuffixList(only_icann=only_registries)
 
 
 @lru_cache(maxsize=8_192)
@@ -44,6 +51,11 @@ def registrable(host: str) -> str:
         return _suffixes().privatesuffix(text) or text
     except (ValueError, UnicodeError):
         return text
+
+
+def hosted(domain: str) -> bool:
+    """Whether a registrable domain is one that a hoster gives out under its own (`d111.cloudfront.net`)."""
+    return (_suffixes(True).privatesuffix(domain) or domain) != domain
 
 
 def unicode_of(host: str) -> str:
@@ -122,7 +134,7 @@ def _known(own: tuple[str, ...]) -> tuple[tuple[_Known, ...], frozenset[str]]:
         label, suffix = domain.partition(".")[::2]
         allowed = 0 if len(label) < 6 else 1 if len(label) < 9 else 2
         known.append(_Known(domain, label, suffix, skeleton(label), _letters(label), allowed, domain in mine))
-    return tuple(known), frozenset((*mine, *WELL_KNOWN))
+    return tuple(known), frozenset((*mine, *WELL_KNOWN, *_THEIRS))
 
 
 def _letters(text: str) -> int:
