@@ -89,6 +89,12 @@ class Keeper:
             parts.documents.put(parts.tenant, *found)
         return found
 
+    def keep_found(self, findings: Sequence[Finding]) -> None:
+        """Keep what was found on events that are kept already. The same finding counts once."""
+        parts = self._parts
+        with self._turn, parts.together():
+            parts.documents.put(parts.tenant, *self._joined(findings))
+
     def _kept(self, events: Sequence[Event]) -> tuple[int, list[Finding], list[Hit]]:
         parts = self._parts
         # The lake first: a finding must never speak of an event that is not kept.
