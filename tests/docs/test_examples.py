@@ -62,10 +62,9 @@ def command_of(arguments: list[str]) -> tuple[Any, tuple[str, ...], list[str]]:
     """The command that some arguments name, its path, and what is left for it. Fails where there is none."""
     command, path, rest = typer.main.get_command(app), (), list(arguments)
     while hasattr(command, "list_commands"):
-        name = rest.pop(0) if rest else ""
-        found = command.get_command(click.Context(command), name)
-        assert found is not None, f"there is no command {' '.join((*path, name))}"
-        command, path = found, (*path, name)
+        assert rest, f"{' '.join(path)} is no command by itself"
+        name, command, rest = command.resolve_command(command.context_class(command), rest)
+        path = (*path, name)
     return command, path, rest
 
 

@@ -49,15 +49,18 @@ class Watchfloor:
         settings: Settings | None = None,
         connections: Sequence[Connection] = (),
         *,
+        tenant: str = "",
         clock: Clock = now,
     ) -> Self:
-        """Open a home, making it where there is none. Settings and connections come from the home by default.
+        """Open a home, making it where there is none. Settings and connections come from the home by default, and so
+        does the tenant.
 
         A new home keeps the settings that it was made with.
         """
         opened = Home.open(home)
         if settings is None:
             settings = Settings.read(home)
+            settings = settings.model_copy(update={"tenant": tenant}) if tenant else settings
         else:
             settings.keep(home)
         if not connections and settings.connections:

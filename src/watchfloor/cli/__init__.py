@@ -12,6 +12,7 @@ from watchfloor.cli import (
     case,
     deadletter,
     demo,
+    detect,
     integration,
     intel,
     lake,
@@ -53,6 +54,7 @@ def _root(
 demo.register(app)
 pipeline.register(app)
 serve.register(app)
+app.add_typer(detect.app, name="detect")
 app.add_typer(case.app, name="case")
 app.add_typer(plan.app, name="plan")
 app.add_typer(integration.app, name="integration")

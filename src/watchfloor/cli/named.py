@@ -21,8 +21,9 @@ Given = TypeVar("Given", Path | None, list[Path])
 
 
 @contextmanager
-def opened(home: Path) -> Iterator[Watchfloor]:
-    """The product over a home that is there: a mistyped one is an error, not a new and empty one."""
+def opened(home: Path, tenant: str = "") -> Iterator[Watchfloor]:
+    """The product over a home that is there: a mistyped one is an error, not a new and empty one. It is that of the
+    home's own tenant unless another is named."""
     from watchfloor.store.home import Home
 
     if not Home(home.expanduser()).database.exists():
@@ -33,7 +34,7 @@ def opened(home: Path) -> Iterator[Watchfloor]:
         )
     from watchfloor.app.watchfloor import Watchfloor  # only now: it takes a second
 
-    with Watchfloor.open(home) as product:
+    with Watchfloor.open(home, tenant=tenant) as product:
         yield product
 
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from watchfloor.core.errors import WatchfloorError
@@ -111,11 +112,41 @@ def read_events(tenant: str, file: Path, group: int, rows: Sequence[int]) -> Ite
         raise
     except (OSError, pa.ArrowException, IndexError) as error:
         raise _unreadable(file, error) from None
+    yield from events_in(tenant, table)
+
+
+def events_in(tenant: str, table: pa.Table) -> Iterator[Event]:
+    """The events that rows are."""
     for row in table.to_pylist():
         yield Event(
             tenant=tenant,
             **{**row, **{name: _parsed(row[name]) for name in ("logsource", "ocsf", "original")}},
         )
+
+
+def batches_of(file: Path, since: int, before: int, rows: int) -> Iterator[pa.Table]:
+    """Whole events of a segment with since <= time < before (ms), about so many rows at a time.
+
+    Raises WatchfloorError, or FileNotFoundError.
+    """
+    try:
+        with pq.ParquetFile(file) as parquet:
+            at = parquet.schema_arrow.get_field_index("time")
+            groups: list[int] = []
+            for group in range(parquet.num_row_groups):
+                span = parquet.metadata.row_group(group).column(at).statistics
+                if span is None or not span.has_min_max or (span.max >= since and span.min < before):
+                    groups.append(group)
+            together = max(rows // ROWS_A_GROUP, 1)
+            for start in range(0, len(groups), together):
+                table = parquet.read_row_groups(groups[start : start + together], list(_WHOLE), use_threads=False)
+                times = table["time"]
+                mask = pc.and_(pc.greater_equal(times, since), pc.less(times, before))
+                yield table if pc.all(mask).as_py() else table.filter(mask)
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(file, error) from None
 
 
 def uids_at(file: Path, time: int) -> list[tuple[str, int]]:

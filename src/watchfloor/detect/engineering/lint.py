@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from watchfloor.content import folder
 from watchfloor.core.event import Event
 from watchfloor.detect.detector import Detector
 from watchfloor.detect.engineering import about, logic, values
@@ -48,7 +49,7 @@ def lint(
     try:
         read = list(read_documents(paths))
         rules = [one for one in read if isinstance(one, RuleDocument)]
-        detector = Detector.load(paths, shipped=shipped)
+        detector = loaded(paths, shipped=shipped)
         known = Knowledge(rules, sample(detector))
         found = [_broken(one) for one in read if isinstance(one, Broken)]
         for check in _checks(known, techniques):
@@ -62,6 +63,12 @@ def lint(
             gc.enable()
     files = {one.file if isinstance(one, RuleDocument) else one.place.file for one in read}
     return Linted(sorted(dict.fromkeys(found), key=lambda p: (p.place, p.check)), len(rules), len(files))
+
+
+def loaded(paths: Sequence[Path], *, shipped: bool = True) -> Detector:
+    """A detector of rules beside our own detections, unless these rules are ours themselves."""
+    ours = folder("detections")
+    return Detector.load(paths, shipped=shipped and not any(p.resolve().is_relative_to(ours) for p in paths))
 
 
 def _checks(known: Knowledge, techniques: Collection[str]) -> list[Check]:
