@@ -91,6 +91,11 @@ class Discriminator:
         """Every place that decides: `product`, `original.EventID`, `ocsf.class_uid`."""
         return tuple(place for place, _ in self._known)
 
+    @property
+    def known(self) -> list[tuple[str, frozenset[str]]]:
+        """Each of those places with the texts there that some log source asks for."""
+        return self._known
+
     def key(self, event: Seen) -> tuple[str, ...]:
         """Values that no log source asks for read as "", so that a hostile record cannot fill a table of keys."""
         return tuple(value if (value := read(event, place)) in known else "" for place, known in self._known)
