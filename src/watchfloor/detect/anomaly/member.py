@@ -1,0 +1,61 @@
+"""What every anomaly detector is: it looks at an event, and learns from it when it is told to."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from watchfloor.core.signal import Signal
+from watchfloor.detect.anomaly.series import AnySeries
+from watchfloor.detect.anomaly.shelf import Known, Shelf
+from watchfloor.detect.anomaly.sight import Sight
+
+ENTITY_DAYS = 3
+"""An entity is known when it was seen on so many days at least, over the learning time."""
+
+
+class Member(Protocol):
+    """One series with what is known of it."""
+
+    series: AnySeries
+    shelf: Shelf[Any]
+
+    def look(self, seen: Sight) -> Signal | None:
+        """What it says of an event. What it would learn is held until `learn`, or the next look."""
+
+    def learn(self) -> None:
+        """Learn from the event looked at last."""
+
+    def taken_up(self) -> None:
+        """The shelf was filled from where it is kept: make what is made of it."""
+
+
+def learned(days: int, learning: int) -> bool:
+    """Whether days (bit 0 is today) are enough to say what is usual: they span the learning time and are not few."""
+    return days.bit_length() > learning and days.bit_count() >= min(ENTITY_DAYS, learning)
+
+
+class Calendar:
+    """Since when each series has been learning, and whether that was long enough."""
+
+    def __init__(self) -> None:
+        self.shelf = Shelf("calendar", Known, 1_000)
+
+    def mark(self, name: str, day: int) -> None:
+        record = self.shelf.get(name)
+        if record.mark(day):
+            self.shelf.changed(name, record)
+
+    def ready(self, series: AnySeries, day: int, entities: int) -> bool:
+        """A stray old event does not end the learning time: more than half of its days must have been seen."""
+        record = self.shelf.get(series.name)
+        days = record.before(day)
+        return (
+            entities >= series.entities
+            and days.bit_length() > series.learning_days
+            and days.bit_count() * 2 > series.learning_days
+        )
+
+
+def rested(record: Known, series: AnySeries, day: int) -> bool:
+    """Whether it may be said again of this entity."""
+    return not record.said or abs(day - record.said) >= series.again_days
