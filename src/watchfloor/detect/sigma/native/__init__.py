@@ -1,0 +1,9 @@
+"""The native path: a small C core beside the plain path, with the same answers.
+
+Importing it raises ImportError where the core was not built: `python3 tools/native.py` builds it where there is a C
+compiler. How it works is in core.c.
+"""
+
+from watchfloor.detect.sigma.native.path import NativePath
+
+__all__ = ["NativePath"]

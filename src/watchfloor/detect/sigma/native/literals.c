@@ -1,0 +1,216 @@
+#include "literals.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FOLD = 0x20202020, COUNTERS = 1 << 16, LONGEST_READ = 64 };
+
+/* What Windows writes everywhere: grams of it tell little. */
+static const char USUAL[] =
+    "c:\\windows\\system32\\cmd.exe /c powershell.exe -noprofile c:\\program files (x86)\\microsoft office\\root\\"
+    "c:\\users\\public\\appdata\\local\\temp\\ appdata\\roaming\\microsoft\\windows\\ \\syswow64\\ svchost.exe -k netsvcs "
+    "hklm\\software\\microsoft\\windows nt\\currentversion\\ hkey_local_machine\\system\\currentcontrolset\\services\\ "
+    "http://www. https:// .com .dll .sys \\device\\harddiskvolume programdata nt authority\\system c:/usr/bin /bin/sh ";
+
+int list_add(List *list, uint32_t item) {
+    if (list->count == list->room) {
+        uint32_t room = list->room ? list->room * 2 : 64;
+        uint32_t *grown = room < list->room ? NULL : realloc(list->items, room * sizeof *grown);
+        if (!grown) return -1;
+        list->items = grown;
+        list->room = room;
+    }
+    list->items[list->count++] = item;
+    return 0;
+}
+
+static inline uint32_t load(const uint8_t *at, uint32_t width, uint32_t fold) {
+    uint32_t gram = 0;
+    if (width == 4) memcpy(&gram, at, 4);
+    else if (width == 2) gram = (uint32_t)at[0] | (uint32_t)at[1] << 8;
+    else gram = at[0];
+    return gram | fold;
+}
+
+static inline uint32_t hashed(uint32_t gram) { return gram * 0x9E3779B1u; }
+
+static uint32_t width_of(const Literal *literal) {
+    return literal->text.length >= 4 ? 4 : literal->text.length >= 2 ? 2 : 1;
+}
+
+static int has_high(uint32_t gram) { return (gram & 0x80808080u) != 0; }
+
+/* Where the rarest gram is; with a stride, the rarest run of that many grams. */
+static uint32_t rarest(const uint32_t *counters, Slice text, uint32_t width, uint32_t stride, uint32_t fold) {
+    uint32_t best = 0, least = UINT32_MAX, length = (uint32_t)text.length;
+    if (length > LONGEST_READ) length = LONGEST_READ;
+    for (uint32_t at = 0; at + width + stride - 1 <= length; at++) {
+        uint32_t cost = 0;
+        for (uint32_t shift = 0; shift < stride; shift++) {
+            uint32_t gram = load(text.at + at + shift, width, fold);
+            cost += counters[hashed(gram) >> 16];
+            if (width < 4 && !has_high(gram)) cost += 1000;
+        }
+        if (cost < least) { least = cost; best = at; }
+    }
+    return best;
+}
+
+static void count_all(uint32_t *counters, Slice text, uint32_t width, uint32_t fold, uint32_t weight) {
+    for (size_t at = 0; at + width <= text.length; at++) counters[hashed(load(text.at + at, width, fold)) >> 16] += weight;
+}
+
+/* Entries in the order of their buckets: a counting sort. */
+static int bucketed(Grams *grams, const Entry *entries) {
+    uint32_t size = 1u << grams->bits;
+    grams->starts = calloc((size_t)size + 1, sizeof *grams->starts);
+    grams->bloom = calloc((size_t)size, 1); /* 8 bits a bucket */
+    grams->entries = malloc((size_t)grams->count * sizeof *grams->entries);
+    if (!grams->starts || !grams->bloom || !grams->entries) return -1;
+    for (uint32_t i = 0; i < grams->count; i++) {
+        uint32_t h = hashed(entries[i].gram);
+        grams->starts[(h >> (32 - grams->bits)) + 1]++;
+        h >>= 32 - grams->bits - 3;
+        grams->bloom[h >> 3] |= (uint8_t)(1u << (h & 7));
+    }
+    for (uint32_t i = 0; i < size; i++) grams->starts[i + 1] += grams->starts[i];
+    for (uint32_t i = grams->count; i--;) { /* from behind; the starts walk back to where they belong */
+        uint32_t bucket = hashed(entries[i].gram) >> (32 - grams->bits);
+        grams->entries[--grams->starts[bucket + 1]] = entries[i];
+    }
+    memmove(grams->starts, grams->starts + 1, (size_t)size * sizeof *grams->starts);
+    grams->starts[size] = grams->count;
+    return 0;
+}
+
+static int build_grams(Literals *all, Grams *grams, uint32_t *counters) {
+    uint32_t width = grams->width, fold = all->fold ? FOLD : 0, shortest = UINT32_MAX, chosen = 0;
+    memset(counters, 0, COUNTERS * sizeof *counters);
+    count_all(counters, (Slice){(const uint8_t *)USUAL, sizeof USUAL - 1}, width, fold, 50);
+    for (uint32_t i = 0; i < all->count; i++) {
+        const Literal *literal = all->literals + i;
+        if (literal->text.length == 0 || width_of(literal) != width) continue;
+        count_all(counters, literal->text, width, fold, 1);
+        if (literal->text.length < shortest) shortest = (uint32_t)literal->text.length;
+        chosen++;
+    }
+    if (!chosen) return 0;
+    grams->stride = all->fold && shortest >= 7 ? 4 : 1;
+    Entry *entries = calloc((size_t)chosen * grams->stride, sizeof *entries);
+    if (!entries) return -1;
+    grams->high_only = 1;
+    grams->whole_only = width == 4 ? 0 : 3;
+    for (uint32_t i = 0; i < all->count; i++) {
+        const Literal *literal = all->literals + i;
+        if (literal->text.length == 0 || width_of(literal) != width) continue;
+        uint32_t at = rarest(counters, literal->text, width, grams->stride, fold);
+        for (uint32_t shift = 0; shift < grams->stride; shift++) {
+            uint32_t gram = load(literal->text.at + at + shift, width, fold);
+            entries[grams->count++] = (Entry){gram, i, at + shift};
+            counters[hashed(gram) >> 16] += 2; /* the next one rather stands elsewhere */
+            grams->high_only &= has_high(gram);
+        }
+        if (literal->how != EQUALS) grams->whole_only = 0;
+    }
+    for (grams->bits = 6; grams->bits < 16 && (1u << grams->bits) < grams->count * 2; grams->bits++) {}
+    int failed = bucketed(grams, entries);
+    free(entries);
+    return failed;
+}
+
+int literals_build(Literals *all, Literal *literals, uint32_t count, int fold) {
+    *all = (Literals){.literals = literals, .count = count, .fold = fold};
+    uint32_t *counters = malloc(COUNTERS * sizeof *counters);
+    for (uint32_t i = 0; i < count; i++)
+        if (literals[i].answer >= all->answers) all->answers = literals[i].answer + 1;
+    all->seen = calloc((size_t)all->answers + 1, sizeof *all->seen);
+    int failed = !counters || !all->seen;
+    for (int i = 0; i < 3 && !failed; i++) {
+        all->grams[i].width = 4u >> i;
+        failed = build_grams(all, all->grams + i, counters);
+    }
+    free(counters);
+    return failed ? -1 : 0;
+}
+
+void literals_free(Literals *all) {
+    for (int i = 0; i < 3; i++) {
+        free(all->grams[i].bloom);
+        free(all->grams[i].starts);
+        free(all->grams[i].entries);
+    }
+    free(all->literals);
+    free(all->seen);
+    memset(all, 0, sizeof *all);
+}
+
+static int folded_equal(const uint8_t *a, const uint8_t *b, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        if ((a[i] | 0x20) != (b[i] | 0x20)) return 0;
+    return 1;
+}
+
+/* Whether a literal stands where its gram was seen at `at`. */
+static int stands(const Literals *all, const Literal *literal, Slice text, size_t at, uint32_t offset) {
+    size_t length = literal->text.length, start = at - offset;
+    if (at < offset || length > text.length || start > text.length - length) return 0;
+    if ((literal->how == EQUALS || literal->how == STARTS) && start != 0) return 0;
+    if ((literal->how == EQUALS || literal->how == ENDS) && start + length != text.length) return 0;
+    if (all->fold) return folded_equal(text.at + start, literal->text.at, length);
+    return memcmp(text.at + start, literal->text.at, length) == 0;
+}
+
+static int look(Literals *all, const Grams *grams, Slice text, size_t at, uint32_t gram, List *hits) {
+    uint32_t bucket = hashed(gram) >> (32 - grams->bits);
+    for (uint32_t i = grams->starts[bucket]; i < grams->starts[bucket + 1]; i++) {
+        const Entry *entry = grams->entries + i;
+        const Literal *literal = all->literals + entry->literal;
+        if (entry->gram != gram || all->seen[literal->answer] == all->scan) continue;
+        if (!stands(all, literal, text, at, entry->offset)) continue;
+        all->seen[literal->answer] = all->scan;
+        if (list_add(hits, literal->answer)) return -1;
+    }
+    return 0;
+}
+
+static inline int pass(Literals *all, const Grams *grams, Slice text, uint32_t width, uint32_t fold, int first, List *hits) {
+    const uint8_t *bloom = grams->bloom;
+    uint32_t shift = 32 - grams->bits - 3, before = hits->count;
+    for (size_t at = 0; at + width <= text.length; at += grams->stride) {
+        uint32_t gram = load(text.at + at, width, fold), h = hashed(gram) >> shift;
+        if (__builtin_expect(bloom[h >> 3] >> (h & 7) & 1, 0)) {
+            if (look(all, grams, text, at, gram, hits)) return -1;
+            if (first && hits->count > before) return 0;
+        }
+    }
+    return 0;
+}
+
+int literals_scan(Literals *all, Slice text, int first, List *hits) {
+    uint32_t before = hits->count;
+    if (++all->scan == 0) { /* the counter went round: what was seen is forgotten */
+        memset(all->seen, 0, ((size_t)all->answers + 1) * sizeof *all->seen);
+        all->scan = 1;
+    }
+    for (uint32_t i = 0; i < all->count && all->literals[i].text.length == 0; i++) { /* the empty ones stand first */
+        const Literal *literal = all->literals + i;
+        if (literal->how == EQUALS && text.length) continue;
+        if (all->seen[literal->answer] == all->scan) continue;
+        all->seen[literal->answer] = all->scan;
+        if (list_add(hits, literal->answer)) return -1;
+    }
+    int high = -1;
+    for (int i = 0; i < 3; i++) {
+        const Grams *grams = all->grams + i;
+        if (!grams->count || text.length < grams->width || (first && hits->count > before)) continue;
+        if (grams->whole_only && text.length > grams->whole_only) continue;
+        if (grams->high_only) {
+            if (high < 0) high = !is_ascii(text.at, text.length);
+            if (!high) continue;
+        }
+        int failed = grams->width == 4 ? pass(all, grams, text, 4, all->fold ? FOLD : 0, first, hits)
+                                       : pass(all, grams, text, grams->width, 0, first, hits);
+        if (failed) return -1;
+    }
+    return 0;
+}

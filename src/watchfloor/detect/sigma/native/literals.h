@@ -1,0 +1,49 @@
+/* Many literals in one pass over a text: which of them it equals, starts with, ends with or contains. */
+#ifndef WATCHFLOOR_LITERALS_H
+#define WATCHFLOOR_LITERALS_H
+
+#include "json.h"
+
+typedef enum { EQUALS, STARTS, ENDS, CONTAINS } How;
+
+typedef struct {
+    Slice text;      /* not owned */
+    uint32_t answer; /* what a hit says: small numbers */
+    uint8_t how;
+} Literal;
+
+typedef struct {
+    uint32_t gram, literal, offset;
+} Entry;
+
+/* Every literal stands under one of its grams of `width` bytes: the rarest. */
+typedef struct {
+    uint32_t width, stride, count, bits;
+    uint8_t *bloom;
+    uint32_t *starts; /* bucket -> its first entry */
+    Entry *entries;
+    int high_only;       /* every gram has a byte above 127 */
+    uint32_t whole_only; /* all are EQUALS and none is longer than this; 0 when not so */
+} Grams;
+
+typedef struct {
+    Literal *literals;
+    uint32_t count, answers, scan;
+    uint32_t *seen; /* answer -> the last scan that gave it */
+    Grams grams[3]; /* of 4, 2 and 1 bytes */
+    int fold;       /* texts are read as they stand in JSON, letters of either case */
+} Literals;
+
+typedef struct {
+    uint32_t *items;
+    uint32_t count, room;
+} List;
+
+/* Takes over `literals` (from malloc), also when it fails. 0 or -1 (no memory). With `fold` each literal is plain ASCII
+   without what JSON may escape, and not shorter than 4. */
+int literals_build(Literals *all, Literal *literals, uint32_t count, int fold);
+void literals_free(Literals *all);
+/* Puts each answer once into `hits`; with `first` one is enough. 0 or -1 (no memory). */
+int literals_scan(Literals *all, Slice text, int first, List *hits);
+int list_add(List *list, uint32_t item);
+#endif

@@ -1,0 +1,278 @@
+"""Rules as the core's plain tables: leaves, steps, gates."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from watchfloor.detect.sigma.fields import Field
+from watchfloor.detect.sigma.matchers import reads_raw_text, text_test
+from watchfloor.detect.sigma.native import _core
+from watchfloor.detect.sigma.nodes import LITERAL, And, Leaf, Node, Not, Or
+from watchfloor.detect.sigma.rules import Rule
+
+ORIGINAL, OCSF, DERIVED = 0, 1, 2
+KINDS = {"original": ORIGINAL, "ocsf": OCSF, "derived": DERIVED}
+_LITERAL, _GLOB, _SET, _CALL, _NULLS, _EXISTS, _REFERS = range(7)
+_HOW = {"equals": 0, "startswith": 1, "endswith": 2, "contains": 3}
+_ANY_START, _NUMBER_START, _ADDRESS_START = range(3)
+_STARTS = {"cidr": _ADDRESS_START, "compare": _NUMBER_START, "time": _NUMBER_START}
+_YES, _NO = -1, -2
+_EVERYTHING = 0
+"""The core's field of every scalar."""
+_SET_FROM = 6
+"""As many literals of one field in an `or` are asked in one pass."""
+_KEYWORD_RUN = re.compile(r'[ -!#-.0-\[\]-~]{4,}')
+"""What JSON writes in one way only, but for the letters' case: neither quotes, backslashes nor slashes."""
+
+
+class Lowering:
+    """Gives rules to a core as they are first needed."""
+
+    def __init__(self, core: Any, rules: Sequence[Rule]) -> None:
+        self._core, self._rules = core, rules
+        self._fields: dict[Field | None, int] = {None: _EVERYTHING}
+        self._leaves: dict[Leaf, int] = {}
+        self._witnesses: dict[int, tuple[Leaf, ...] | None] = {}
+        self._absent = core.add_field(())
+        self._constant = {held: self._add(_EXISTS, not held, False, self._absent) for held in (True, False)}
+
+    def group(self, numbers: Iterable[int]) -> int:
+        """The group of these rules, rising numbers."""
+        always, keyword_rules, keywords = array("I"), array("I"), []
+        gates: dict[Field, dict[Leaf, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for number in numbers:
+            if number not in self._witnesses:
+                self._witnesses[number] = self._rule(number)
+            found = self._witnesses[number]
+            if found is None:
+                always.append(number)
+            for leaf in found or ():
+                if leaf.field is None:
+                    keyword_rules.append(number)
+                    keywords.append(keyword_run(leaf).encode())
+                else:
+                    gates[leaf.field][leaf].append(number)
+        packed = tuple(self._gate(field, leaves) for field, leaves in gates.items())
+        return int(self._core.add_group(always.tobytes(), packed, keyword_rules.tobytes(), tuple(keywords)))
+
+    def _gate(self, field: Field, leaves: dict[Leaf, list[int]]) -> tuple[int, bytes, bytes, bytes]:
+        numbers, starts, rules = array("I"), array("I", [0]), array("I")
+        for leaf, of in leaves.items():
+            numbers.append(self._leaf(leaf))
+            rules.extend(of)
+            starts.append(len(rules))
+        return self._field(field), numbers.tobytes(), starts.tobytes(), rules.tobytes()
+
+    def _rule(self, number: int) -> tuple[Leaf, ...] | None:
+        node = self._rules[number].node
+        steps = _Steps(self)
+        steps.add(node, _Target(_YES), _Target(_NO))
+        self._core.add_rule(number, steps.packed())
+        return witnesses(node)
+
+    def _field(self, field: Field | None) -> int:
+        found = self._fields.get(field)
+        if found is None:
+            assert field is not None
+            places = tuple((KINDS[kind], path) for kind, path in field.places)
+            found = self._fields[field] = self._core.add_field(places)
+        return found
+
+    def constant(self, held: bool) -> int:
+        """A leaf that always or never holds."""
+        return self._constant[held]
+
+    def leaf(self, leaf: Leaf) -> int:
+        """The number of a leaf."""
+        found = self._leaves.get(leaf)
+        if found is None:
+            found = self._leaves[leaf] = self._leaf_of(leaf)
+        return found
+
+    _leaf = leaf
+
+    def any_of(self, leaves: Sequence[Leaf]) -> int:
+        """A leaf that holds when one of these literals of one field does."""
+        return int(self._core.add_set(array("I", map(self.leaf, leaves)).tobytes()))
+
+    def _leaf_of(self, leaf: Leaf) -> int:
+        field, data, raw = self._field(leaf.field), leaf.data, reads_raw_text(leaf)
+        if leaf.kind == "null":
+            return self._add(_NULLS, 0, False, field)
+        if leaf.kind == "exists":
+            return self._add(_EXISTS, int(data), False, field)
+        if leaf.kind == "fieldref":
+            other, starts, ends = data
+            how = "contains" if starts and ends else "startswith" if starts else "endswith" if ends else "equals"
+            return self._add(_REFERS, _HOW[how], False, field, self._field(other))
+        required = required_of(leaf).encode()
+        if leaf.kind in LITERAL and (text := _utf8(data)) is not None:
+            return self._add(_LITERAL, _HOW[leaf.kind], raw, field, data=text, required=required)
+        test = text_test(leaf)
+        if leaf.kind == "glob" and (packed := _packed_glob(data)) is not None:
+            return self._add(_GLOB, 0, raw, field, data=packed, test=test, required=required)
+        start = _STARTS.get(leaf.kind, _ANY_START)
+        return self._add(_CALL, 0, raw, field, test=test, required=required, start=start)
+
+    def _add(
+        self,
+        what: int,
+        how: int,
+        raw: bool,
+        field: int,
+        other: int = 0,
+        *,
+        data: bytes = b"",
+        test: Any = None,
+        required: bytes = b"",
+        shortest: int = 0,
+        start: int = _ANY_START,
+    ) -> int:
+        return int(
+            self._core.add_leaf(what, int(how), int(raw), field, other, data, test, required, shortest, start)
+        )
+
+
+def _utf8(text: str) -> bytes | None:
+    """None for half a surrogate pair, which no valid text has; the leaf's own test says no to every text then."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return None
+
+
+def _packed_glob(parts: Sequence[str]) -> bytes | None:
+    packed = b""
+    for part in parts:
+        text = _utf8(part[1:])
+        if text is None:
+            return None
+        packed += b"=" + len(text).to_bytes(4, "little") + text if part[0] == "=" else part.encode()
+    return packed
+
+
+def required_of(leaf: Leaf) -> str:
+    """A lower-case literal that every text has, in lower case, for which the leaf holds; "" when none is known."""
+    if leaf.kind in LITERAL:
+        parts = [leaf.data]
+    elif leaf.kind == "glob":
+        parts = [part[1:] for part in leaf.data if part[0] == "="]
+    else:
+        return ""
+    if leaf.cased:  # the lower case of a text depends on what stands around it, but for ASCII
+        parts = [part.lower() for part in parts if part.isascii()]
+    return max((part for part in parts if _utf8(part) is not None), key=len, default="")
+
+
+def keyword_run(leaf: Leaf) -> str:
+    """What has to stand, in letters of either case, in any line of JSON in which a keyword is found; "" for none."""
+    runs = _KEYWORD_RUN.findall(required_of(leaf))
+    return max(runs, key=len, default="")
+
+
+def witnesses(node: Node) -> tuple[Leaf, ...] | None:
+    """Leaves of which at least one holds whenever the node does; None when there is no such set."""
+    if isinstance(node, Leaf):
+        no_text = node.kind in ("null", "exists", "fieldref") or (node.field is None and not keyword_run(node))
+        return None if no_text else (node,)
+    if isinstance(node, Not):
+        return None
+    sets = [witnesses(item) for item in node.items]
+    if isinstance(node, And):
+        return min((s for s in sets if s is not None), key=_frequency, default=None)
+    if any(s is None for s in sets):
+        return None
+    return tuple(dict.fromkeys(leaf for s in sets if s is not None for leaf in s))
+
+
+def _frequency(leaves: Sequence[Leaf]) -> float:
+    return sum(map(_chance, leaves))
+
+
+def _chance(leaf: Leaf) -> float:
+    if leaf.kind not in LITERAL:
+        return 0.2
+    length = len(leaf.data) * (1 if leaf.kind == "contains" else 2)
+    return 1 / (1 + length**2) + (0.1 if leaf.field is None else 0)
+
+
+class _Target:
+    """Where a step leads: known once what stands there is added."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: int = _NO) -> None:
+        self.at = at
+
+
+class _Steps:
+    """A tree as steps that each lead onwards: `and`, `or` and `not` are in where they lead."""
+
+    def __init__(self, lowering: Lowering) -> None:
+        self._lowering = lowering
+        self._steps: list[tuple[int, _Target, _Target]] = []
+
+    def add(self, node: Node, yes: _Target, no: _Target) -> None:
+        if isinstance(node, Leaf):
+            self._steps.append((self._lowering.leaf(node), yes, no))
+        elif isinstance(node, Not):
+            self.add(node.item, no, yes)
+        else:
+            self._several(node, yes, no)
+
+    def _several(self, node: And | Or, yes: _Target, no: _Target) -> None:
+        is_and = isinstance(node, And)
+        items: list[Node | int] = list(sorted(node.items, key=_cost))
+        if not is_and:
+            items = self._merged(sorted(node.items, key=_cost))
+        if not items:
+            self._steps.append((self._lowering.constant(is_and), yes, no))
+        for item in items[:-1]:
+            following = _Target()
+            self._one(item, following if is_and else yes, no if is_and else following)
+            following.at = len(self._steps)
+        for item in items[-1:]:
+            self._one(item, yes, no)
+
+    def _one(self, item: Node | int, yes: _Target, no: _Target) -> None:
+        if isinstance(item, int):
+            self._steps.append((item, yes, no))
+        else:
+            self.add(item, yes, no)
+
+    def _merged(self, items: Sequence[Node]) -> list[Node | int]:
+        """Many literals of one field are one leaf."""
+        by_field: dict[Field | None, list[Leaf]] = defaultdict(list)
+        for item in items:
+            if _is_mergeable(item):
+                by_field[item.field].append(item)  # type: ignore[union-attr]
+        large = {field for field, leaves in by_field.items() if len(leaves) >= _SET_FROM}
+        merged: list[Node | int] = [self._lowering.any_of(by_field[field]) for field in by_field if field in large]
+        return merged + [item for item in items if not (_is_mergeable(item) and item.field in large)]  # type: ignore[union-attr]
+
+    def packed(self) -> bytes:
+        """Three numbers for each step."""
+        numbers = array("i")
+        for leaf, yes, no in self._steps:
+            numbers.extend((leaf, yes.at, no.at))
+        return numbers.tobytes()
+
+
+def _is_mergeable(item: Node) -> bool:
+    return isinstance(item, Leaf) and item.kind in LITERAL and not item.cased and _utf8(item.data) is not None
+
+
+# What costs least is asked first; the result is the same.
+_COST = {"equals": 0, "exists": 0, "null": 0, "endswith": 1, "startswith": 1, "contains": 2, "glob": 4}
+
+
+def _cost(node: Node) -> int:
+    if isinstance(node, Leaf):
+        return _COST.get(node.kind, 20) + (30 if node.field is None else 0)
+    if isinstance(node, Not):
+        return _cost(node.item) + 1
+    return sum(map(_cost, node.items)) + 1
