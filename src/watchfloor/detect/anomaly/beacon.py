@@ -135,7 +135,7 @@ class Beacon:
         record.said = day
         self.shelf.changed(key, record)
         return signal(
-            "beacon",
+            "beaconing",
             self.series,
             entity,
             f"{entity} connects to {destination} every {_time(every)}: {near} of {gaps} intervals are within a quarter "

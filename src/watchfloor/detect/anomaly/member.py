@@ -16,8 +16,11 @@ ENTITY_DAYS = 3
 class Member(Protocol):
     """One series with what is known of it."""
 
-    series: AnySeries
-    shelf: Shelf[Any]
+    @property
+    def series(self) -> AnySeries: ...
+
+    @property
+    def shelf(self) -> Shelf[Any]: ...
 
     def look(self, seen: Sight) -> Signal | None:
         """What it says of an event. What it would learn is held until `learn`, or the next look."""

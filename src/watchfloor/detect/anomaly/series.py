@@ -100,10 +100,11 @@ def shipped() -> list[AnySeries]:
 def series(data: Any, where: str) -> AnySeries:
     """One series from plain data. Raises WatchfloorError."""
     try:
-        return msgspec.convert(data, type=AnySeries)
+        found: AnySeries = msgspec.convert(data, type=AnySeries)
     except msgspec.ValidationError as error:
         name = data.get("name", "?") if isinstance(data, Mapping) else "?"
         raise WatchfloorError(f"series {name}: {error}", where=where) from None
+    return found
 
 
 def centroids() -> dict[str, Sequence[float]]:

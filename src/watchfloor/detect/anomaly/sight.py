@@ -129,15 +129,18 @@ TRANSFORMS: dict[str, Callable[[str], str]] = {
 def _destination(seen: Sight) -> str | None:
     """Where a connection leads, if out of the house: the registered domain, else the address."""
     values = seen.facets
-    if values["domain"]:
-        name = registered(values["domain"])
+    name: str | None = values["domain"]
+    address: str | None = values["dst_ip"]
+    if name:
+        name = registered(name)
         return name if "." in name and (not _is_address(name) or is_external(name)) else None
-    return values["dst_ip"] if values["dst_ip"] and is_external(values["dst_ip"]) else None
+    return address if address and is_external(address) else None
 
 
 def _machine(seen: Sight) -> str | None:
     """The machine that did it: its name, or where only the network saw it, its address."""
-    return seen.facets["host"] or seen.facets["src_ip"]
+    name: str | None = seen.facets["host"] or seen.facets["src_ip"]
+    return name
 
 
 _DERIVED: dict[str, Read] = {

@@ -170,7 +170,7 @@ class Travel:
     def _signal(self, entity: str, leap: Leap, leaps: int, days: int, p: float) -> Signal:
         before, after, km, hours = leap
         return signal(
-            "travel",
+            "impossible_travel",
             self.series,
             entity,
             f"{entity} logged on from {before.place} ({before.address}) at {iso(before.time)[:16]} and from "

@@ -142,7 +142,7 @@ class Tunnel:
             return None
         record.said = day
         return signal(
-            "tunnel",
+            "dns_tunnelling",
             series,
             domain,
             f"{len(record.names)} different names under {domain} in an hour, {length:.0f} characters each with "

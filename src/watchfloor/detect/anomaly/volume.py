@@ -72,7 +72,7 @@ def _days(since: int, hour: int, slot: int) -> float:
     """How many days of a slot have gone by, each by what it still counts."""
     whole = max(0.0, (hour - since) / 24)
     share = 2 / 7 if slot >= 24 else 5 / 7
-    return share * (1 - KEEP**whole) / (1 - KEEP)
+    return share * (1 - math.pow(KEEP, whole)) / (1 - KEEP)
 
 
 def usual(level: Level, hour: int) -> tuple[float, float]:
