@@ -11,7 +11,7 @@ import yaml
 from sigma.exceptions import SigmaConditionError, SigmaDetectionError, SigmaError, SigmaLogsourceError
 from sigma.filters import SigmaFilter
 from sigma.modifiers import SigmaWideModifier, modifier_mapping
-from sigma.rule import SigmaRule, SigmaRuleBase
+from sigma.rule import SigmaLevel, SigmaRule, SigmaRuleBase
 from sigma.rule.base import SigmaYAMLLoader
 
 from watchfloor.core.finding import Severity
@@ -166,7 +166,8 @@ def _described(file: str, rule: SigmaRule, source: LogSource, node: Node, test: 
         uid=str(rule.id or rule.custom_attributes["uid"]),
         title=str(rule.title or "untitled"),
         file=file,
-        severity=Severity[rule.level.name.lower()] if rule.level else Severity.unknown,
+        # A level that is none is told of as a remark; pySigma leaves its text there.
+        severity=Severity[rule.level.name.lower()] if isinstance(rule.level, SigmaLevel) else Severity.unknown,
         logsource=source,
         node=node,
         test=test,
