@@ -23,6 +23,8 @@ def explain(data: Mapping[str, Any], event: Event) -> tuple[str, ...]:
     """A line for each selection of a rule's document, `name: holds` or what it lacks, and at last the condition."""
     try:
         rule = SigmaRule.from_dict(dict(data), collect_errors=True, policy=POLICY)
+        if rule.errors and not rule.detection.detections:
+            return (f"it cannot be taken apart: {rule.errors[0]}",)
         source = LogSource(rule.logsource.product or "", rule.logsource.category or "", rule.logsource.service or "")
         names = FieldNames.shipped()
         translator = Translator(lambda name: names.field(name, source.named, rule.taxonomy), {})
