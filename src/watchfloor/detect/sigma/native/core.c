@@ -93,7 +93,7 @@ typedef struct {
     uint32_t roots[2], form;
     int plain, busy;
     Slice line;
-    PyObject *subject, *dicts[2], *owned;
+    PyObject *subject, *dicts[2];
 } Core;
 
 static void *table_add(Table *table) {
@@ -317,20 +317,16 @@ static int push_object(Core *core, PyObject *value) {
     if (value == Py_None) { pushed->kind = NOTHING; return 0; }
     pushed->kind = TEXT;
     PyObject *text = PyUnicode_CheckExact(value) ? Py_NewRef(value) : PyObject_CallMethod(core->callbacks, "text_of", "(O)", value);
-    if (!text) return -1;
-    int failed = PyList_Append(core->owned, text);
-    Py_DECREF(text);
-    return failed || utf8_of(text, &token(core, n)->raw) ? -1 : 0;
+    return keep_str(core, &pushed->raw, text);
 }
 
 static int push_list(Core *core, PyObject *list) {
     if (!list) return -1;
-    int failed = PyList_Append(core->owned, list);
+    Py_ssize_t size = PyList_Size(list);
+    int failed = size < 0;
+    for (Py_ssize_t i = 0; i < size && !failed; i++) failed = push_object(core, PyList_GetItem(list, i));
     Py_DECREF(list);
-    Py_ssize_t size = failed ? -1 : PyList_Size(list);
-    for (Py_ssize_t i = 0; i < size; i++)
-        if (push_object(core, PyList_GetItem(list, i))) return -1;
-    return size < 0 ? -1 : 0;
+    return failed ? -1 : 0;
 }
 
 /* What is asked of Python is asked about the Event, or the line. */
@@ -707,7 +703,7 @@ static int decisive_id(Core *core, uint32_t number, uint32_t *id) {
             value = found = PyObject_CallMethod(core->callbacks, "walked", "OO", core->dicts[place->kind], place->name);
             if (!found) return -1;
         }
-        int failed = value && (PyList_Append(core->owned, value) || push_object(core, value));
+        int failed = value && push_object(core, value);
         Py_XDECREF(found);
         if (failed) return -1;
         if (value) n = core->tape.count - 1;
@@ -943,10 +939,8 @@ static PyObject *core_matches(Core *core, PyObject *args) {
     core->subject = Py_NewRef(event);
     core->dicts[ORIGINAL] = dicts[0];
     core->dicts[OCSF] = dicts[1];
-    core->owned = PyList_New(0);
-    if (core->owned && group_of(core, constants, &group) >= 0)
+    if (group_of(core, constants, &group) >= 0)
         result = group == NONE ? Py_NewRef(Py_None) : matched(core, AT(core->groups, Group, group));
-    Py_CLEAR(core->owned);
     Py_CLEAR(core->subject);
     core->busy = 0;
     return result;

@@ -25,7 +25,7 @@ _EVERYTHING = 0
 """The core's field of every scalar."""
 _SET_FROM = 6
 """As many literals of one field in an `or` are asked in one pass."""
-_KEYWORD_RUN = re.compile(r'[ -!#-.0-\[\]-~]{4,}')
+_KEYWORD_RUN = re.compile(r"[ -!#-.0-\[\]-~]{4,}")
 """What JSON writes in one way only, but for the letters' case: neither quotes, backslashes nor slashes."""
 
 
@@ -132,9 +132,7 @@ class Lowering:
         shortest: int = 0,
         start: int = _ANY_START,
     ) -> int:
-        return int(
-            self._core.add_leaf(what, int(how), int(raw), field, other, data, test, required, shortest, start)
-        )
+        return int(self._core.add_leaf(what, int(how), int(raw), field, other, data, test, required, shortest, start))
 
 
 def _utf8(text: str) -> bytes | None:
