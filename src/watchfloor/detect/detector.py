@@ -16,6 +16,7 @@ from watchfloor.detect.correlation import Correlator, Hit
 from watchfloor.detect.ensemble import ensemble_risk, raised_alone
 from watchfloor.detect.findings import Threads, finding, of_rule, source_of
 from watchfloor.detect.indicators import indicator_findings
+from watchfloor.detect.learned import Learned
 from watchfloor.detect.reported import report_of_mail
 from watchfloor.detect.sigma.correlation import Correlations, compiled
 from watchfloor.detect.sigma.engine import Engine
@@ -56,6 +57,7 @@ class Detector:
         self._engine = Engine(rules, LogSources.shipped())
         self._intel = intel
         self._threads = threads
+        self._learned = Learned.shipped()
 
     @classmethod
     def load(
@@ -117,8 +119,8 @@ class Detector:
         """The findings on one event, and what it counts for in correlations. A rule that a correlation refers to raises
         nothing by itself, unless the correlation says `generate: true`.
 
-        `signals` are what detectors with a memory say of the event. They count in the risk of its findings; where
-        nothing of medium severity speaks, they are a finding of their own if they come to enough.
+        `signals` are what detectors with a memory say of the event; learned ones are asked here. They count in the risk
+        of its findings; where nothing of medium severity speaks, they are a finding if they come to enough.
         """
         alert = vendor_detection(event) or report_of_mail(event)
         raised = [] if alert is None else [alert]
@@ -127,8 +129,9 @@ class Detector:
         raised += [of_rule(rule, event) for rule in matched if rule.uid not in self.silent]
         if self._intel is not None:
             raised += indicator_findings(event, self._intel)
+        signals = [*signals, *self._learned.signals(event)]
         if signals and all(each.severity < Severity.medium for each in raised):
-            alone = raised_alone(event, ensemble_risk((), signals))
+            alone = raised_alone(event, signals, ensemble_risk((), signals))
             raised += [] if alone is None else [alone]
         if not (raised or counted):
             return Examined([], [])

@@ -1,4 +1,4 @@
-"""The detector and its ensemble: signals count in the risk of what they accompany, and raise alone when it is enough."""
+"""The detector and its ensemble: signals count in the risk of what they accompany, and raise alone if it is enough."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RULE = rule_text({"sel": {"EventID": 1}}, title="Odd process", level="medium")
 
 
 def signal(member: str, strength: float, said: str = "usually 2 a day, now 900") -> Signal:
-    return Signal(member=member, strength=strength, said=said)
+    return Signal(member=member, strength=strength, said=said, title="Odd", techniques=("T1059.001", "T1071"))
 
 
 def test_signals_count_in_the_risk_of_the_event_s_findings(tmp_path: Path) -> None:
@@ -33,10 +33,11 @@ def test_where_no_rule_speaks_enough_signals_are_a_finding(tmp_path: Path) -> No
     strong = [signal("learned/command_line", 0.999, "reads like an encoded download"), signal("anomaly/rare", 0.99)]
     (one,) = found.examine(event({"EventID": 4}), strong).findings
     assert one.detection.kind == "learned"
-    assert one.detection.uid == "learned/command_line"
+    assert (one.detection.uid, one.detection.family) == ("learned/command_line/odd", "learned/command_line")
     assert one.severity >= Severity.medium
-    assert one.title == "A command line like those of attackers: reads like an encoded download"
-    assert (one.techniques, one.tactics) == (("T1059",), ("execution",))
+    assert one.title == "Odd: reads like an encoded download"
+    assert one.techniques == ("T1059.001", "T1071")
+    assert one.tactics == ("execution", "command-and-control")
     assert one.risk
     assert one.risk.p_critical >= 0.5
 

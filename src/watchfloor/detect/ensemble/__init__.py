@@ -9,16 +9,26 @@ from watchfloor.core.signal import Signal
 from watchfloor.detect.ensemble.alone import raised_alone
 from watchfloor.detect.ensemble.members import Spoken, members
 from watchfloor.detect.ensemble.model import Ensemble, shipped
+from watchfloor.detect.ensemble.surroundings import Surroundings, surroundings
+from watchfloor.detect.ensemble.together import case_risk, entity_risk, risk_in_context
 from watchfloor.detect.findings import Raised
 
-__all__ = ["Ensemble", "Spoken", "ensemble_risk", "members", "raised_alone", "shipped"]
+__all__ = [
+    "Ensemble",
+    "Spoken",
+    "Surroundings",
+    "case_risk",
+    "ensemble_risk",
+    "entity_risk",
+    "members",
+    "raised_alone",
+    "risk_in_context",
+    "shipped",
+    "surroundings",
+]
 
 
 def ensemble_risk(raised: Sequence[Raised], signals: Iterable[Signal] = ()) -> Risk:
     """The risk of one event by the shipped weights: what its detections and signals come to."""
-    spoken = [
-        Spoken(each.detection.kind, each.detection.uid, each.title, each.severity)
-        for each in raised
-        if each.detection.kind in ("rule", "vendor", "indicator")
-    ]
+    spoken = [one for each in raised if (one := Spoken.of(each.detection, each.title, each.severity))]
     return shipped().weigh(members(spoken, signals))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
-from watchfloor.core.finding import Severity
+from watchfloor.core.finding import Detection, Severity
 from watchfloor.core.signal import Signal
+from watchfloor.core.text import clipped
 
-MOST_EVIDENCE = 6.0
+MOST_EVIDENCE, _LEAST = 9.0, 1e-9
 _STEPS = (Severity.low, Severity.medium, Severity.high, Severity.critical)
 _SAID = {
     "rule": "The rule “{title}” is of {severity} severity",
@@ -32,6 +33,12 @@ class Spoken(NamedTuple):
     title: str
     severity: Severity
 
+    @classmethod
+    def of(cls, detection: Detection, title: str, severity: Severity) -> Self | None:
+        """What a detection says; None of a finding of signals, which speak for themselves."""
+        kind = detection.kind
+        return None if kind == "anomaly" or kind == "learned" else cls(kind, detection.uid, title, severity)
+
 
 class Member(NamedTuple):
     """One member: the features in which it counts, each with its value, and what it says."""
@@ -47,12 +54,17 @@ def members(spoken: Sequence[Spoken], signals: Iterable[Signal] = ()) -> list[Me
     return [*_detections(spoken), *_signals(signals)]
 
 
-def evidence(strength: float) -> float:
-    """A signal's log-odds above even, from 0 to 6. What is no probability says nothing."""
-    if not 0.5 < strength <= 1:
+def evidence(signal: Signal) -> float:
+    """How much a signal says, from 0 to 9. What has no strength from 0 to 1 says nothing.
+
+    Of a learned detector, whose strength is a probability at even odds: its log-odds. Of an anomaly, whose strength is
+    1 - p: the decimal places of p, so that of a thousand usual days one says 3.
+    """
+    if not 0 < signal.strength <= 1:
         return 0.0
-    odds = strength / (1 - strength) if strength < 1 else math.inf
-    return min(math.log(odds), MOST_EVIDENCE) if odds < math.inf else MOST_EVIDENCE
+    left = max(1 - signal.strength, _LEAST)
+    said = -math.log10(left) if signal.member.startswith("anomaly") else math.log(signal.strength / left)
+    return min(max(said, 0.0), MOST_EVIDENCE)
 
 
 def _detections(spoken: Sequence[Spoken]) -> Iterator[Member]:
@@ -62,7 +74,7 @@ def _detections(spoken: Sequence[Spoken]) -> Iterator[Member]:
             continue
         worst = min(mine, key=lambda one: (-one.severity, one.uid))
         steps = tuple((f"{kind} >= {step.name}", 1.0) for step in _STEPS if worst.severity >= step)
-        yield Member(kind, steps, said.format(title=_short(worst.title), severity=worst.severity.name))
+        yield Member(kind, steps, said.format(title=clipped(worst.title, _LONGEST), severity=worst.severity.name))
     rules = {one.uid: one for one in spoken if one.kind == "rule" and one.severity >= Severity.low}
     if more := len(rules) - 1 if rules else 0:
         worst = min(rules.values(), key=lambda one: (-one.severity, one.uid))
@@ -72,7 +84,7 @@ def _detections(spoken: Sequence[Spoken]) -> Iterator[Member]:
 
 def listed(count: int, what: str, titles: Sequence[str]) -> str:
     """`5 more rules: “a”, “b”, “c” and 2 others`."""
-    named = ", ".join(f"“{_short(title)}”" for title in titles[:_NAMED])
+    named = ", ".join(f"“{clipped(title, _LONGEST)}”" for title in titles[:_NAMED])
     others = f" and {count - _NAMED} others" if count > _NAMED else ""
     return f"{count} {what}{'s' if count > 1 else ''}: {named}{others}"
 
@@ -84,8 +96,4 @@ def _signals(signals: Iterable[Signal]) -> Iterator[Member]:
         if known is None or (signal.strength, signal.said) > (known.strength, known.said):
             best[signal.member] = signal
     for name, signal in sorted(best.items()):
-        yield Member(name, ((name, evidence(signal.strength)),), signal.said)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+        yield Member(name, ((name, evidence(signal)),), signal.said)

@@ -47,10 +47,13 @@ class Ensemble:
         known = self._weights.get(feature)
         return self._weights.get(feature.partition("/")[0], 0.0) if known is None else known
 
+    def adds(self, features: Iterable[tuple[str, float]]) -> float:
+        """What features with these values add, as it is shown: to four digits."""
+        return round(sum(self.weight(feature) * value for feature, value in features), _DIGITS) + 0.0
+
     def part(self, member: Member) -> RiskPart:
         """What one member adds."""
-        added = sum(self.weight(feature) * value for feature, value in member.features)
-        return RiskPart(member=member.name, sentence=member.sentence, contribution=round(added, _DIGITS) + 0.0)
+        return RiskPart(member=member.name, sentence=member.sentence, contribution=self.adds(member.features))
 
     def weigh(self, members: Iterable[Member]) -> Risk:
         """The risk that these members come to. Who adds nothing is shown with nothing."""

@@ -1,0 +1,176 @@
+"""Surroundings: what stands around a finding on the same host, user or address, and how routine its detection is here.
+
+Pure and causal: what is said of a finding rests on itself and on those before it, never on later ones. Time is event
+time (ms); findings of one time come in the order of their uids.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import NamedTuple, TypeVar
+
+from watchfloor.core.attack import tactic
+from watchfloor.core.clock import HOUR
+from watchfloor.core.event import Layer
+from watchfloor.core.finding import Finding
+from watchfloor.detect.ensemble.members import Member, listed
+
+WINDOW = HOUR
+"""How far back (ms) something stands around a finding."""
+_TYING = frozenset({"host", "user", "address", "mailbox", "access_key"})
+_KNOWN_HOURS, _ROUTINE = 12, 0.2
+_MOST_DETECTIONS, _MOST_STEPS, _MOST_HOURS = 4.0, 3.0, 8.0
+
+K = TypeVar("K")
+Named = tuple[tuple[str, str], ...]
+"""Detections by uid and title."""
+
+
+class Surroundings(NamedTuple):
+    """The different `detections` around a finding, its own among them, those `unusual` here, and their tactics and
+    layers; `where` that is. `hours`: in how many hours before this one its detection came up, `known` of so many in
+    which anything did."""
+
+    where: str
+    detections: Named
+    unusual: Named
+    tactics: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    hours: int
+    known: int
+
+    @property
+    def told(self) -> bool:
+        """Whether enough is known to tell what is usual here."""
+        return self.known >= _KNOWN_HOURS
+
+    @property
+    def routine(self) -> bool:
+        """Whether its detection comes up in every fifth hour or more often."""
+        return self.told and self.hours >= _ROUTINE * self.known
+
+
+class _Around:
+    """What happened lately around one entity."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[Finding, bool]] = deque()
+        self.detections: Counter[tuple[str, str]] = Counter()
+        self.unusual: Counter[tuple[str, str]] = Counter()
+        self.tactics: Counter[str] = Counter()
+        self.layers: Counter[Layer] = Counter()
+
+    def add(self, finding: Finding, unusual: bool) -> None:
+        self._recent.append((finding, unusual))
+        self._count(finding, unusual, 1)
+        while self._recent[0][0].time <= finding.time - WINDOW:
+            self._count(*self._recent.popleft(), -1)
+
+    def _count(self, finding: Finding, unusual: bool, step: int) -> None:
+        named = (finding.detection.uid, finding.detection.title)
+        _step(self.detections, named, step)
+        if unusual:
+            _step(self.unusual, named, step)
+        for name in finding.tactics:
+            _step(self.tactics, tactic(name), step)
+        _step(self.layers, finding.layer, step)
+
+
+def _step(counter: Counter[K], key: K, step: int) -> None:
+    counter[key] += step
+    if not counter[key]:
+        del counter[key]
+
+
+class _Hours:
+    """In how many different hours something came up, of findings in order of time."""
+
+    def __init__(self) -> None:
+        self._count, self._last = 0, -1
+
+    def before(self, hour: int) -> int:
+        return self._count - (self._last == hour)
+
+    def add(self, hour: int) -> None:
+        self._count += hour != self._last
+        self._last = hour
+
+
+def surroundings(findings: Iterable[Finding]) -> dict[str, Surroundings]:
+    """What stands around each finding, by its uid: of its entities that one around which most happens. Findings of
+    several tenants must not be mixed."""
+    around: dict[str, _Around] = {}
+    came_up: dict[str, _Hours] = {}
+    anything = _Hours()
+    found: dict[str, Surroundings] = {}
+    for finding in sorted(findings, key=lambda f: (f.time, f.uid)):
+        hour = finding.time // HOUR
+        mine = came_up.setdefault(finding.detection.uid, _Hours())
+        seen = alone(finding, mine.before(hour), anything.before(hour))
+        best: tuple[int, int, str, _Around] | None = None
+        for involved in finding.involved:
+            if involved.entity.type in _TYING:
+                key = involved.entity.key
+                one = around.setdefault(key, _Around())
+                one.add(finding, not seen.routine)
+                if best is None or (len(one.unusual), len(one.detections)) > best[:2]:
+                    best = (len(one.unusual), len(one.detections), key, one)
+        if best is not None:
+            one = best[3]
+            seen = seen._replace(
+                where=f"Within an hour on {best[2]}",
+                detections=tuple(one.detections),
+                unusual=tuple(one.unusual),
+                tactics=tuple(one.tactics),
+                layers=tuple(one.layers),
+            )
+        found[finding.uid] = seen
+        mine.add(hour)
+        anything.add(hour)
+    return found
+
+
+def alone(finding: Finding, hours: int, known: int) -> Surroundings:
+    """Of a finding with nothing around it."""
+    named = ((finding.detection.uid, finding.detection.title),)
+    tactics = tuple(dict.fromkeys(map(tactic, finding.tactics)))
+    seen = Surroundings("By itself", named, (), tactics, (finding.layer,), hours, known)
+    return seen if seen.routine else seen._replace(unusual=named)
+
+
+def context_features(seen: Surroundings) -> list[tuple[str, float]]:
+    """What surroundings count for in the model. Features that would be zero are left out."""
+    found = []
+    for name, several, most in (
+        ("detections", seen.detections, _MOST_DETECTIONS),
+        ("unusual", seen.unusual if seen.told else (), _MOST_DETECTIONS),
+        ("tactics", seen.tactics, _MOST_STEPS),
+        ("layers", seen.layers, _MOST_STEPS),
+    ):
+        if len(several) > 1:
+            found.append((name, min(math.log2(len(several)), most)))
+    if seen.hours:
+        found.append(("common", min(math.log2(1 + seen.hours), _MOST_HOURS)))
+    if seen.told and not seen.routine:
+        found.append(("rare", min(math.log2((seen.known + 1) / (seen.hours + 1)), _MOST_HOURS)))
+    return found
+
+
+def context_members(seen: Surroundings) -> list[Member]:
+    """The same as members of the ensemble, each with what it says."""
+    return [Member(name, ((name, value),), _said(name, seen)) for name, value in context_features(seen)]
+
+
+def _said(name: str, seen: Surroundings) -> str:
+    match name:
+        case "detections" | "unusual":
+            several, what = (seen.detections, "") if name == "detections" else (seen.unusual, "unusual ")
+            return f"{seen.where}: {listed(len(several), f'{what}detection', [title for _, title in several])}"
+        case "tactics" | "layers":
+            names = sorted(seen.tactics if name == "tactics" else seen.layers)
+            return f"{seen.where}: {len(names)} {name}, {', '.join(names).replace('_', ' ')}"
+        case "common":
+            return f"This detection came up here in {seen.hours} earlier hour{'s' if seen.hours > 1 else ''}"
+    return f"This detection came up in {seen.hours} of the {seen.known} earlier hours in which anything did"
