@@ -70,6 +70,75 @@ def link_text_foreign(event: Seen) -> bool | None:
     return found if pairs else None
 
 
+# What an eye takes for another letter: pairs first, then single ones, and the Cyrillic and Greek letters that look Latin.
+_PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
+_ALIKE = str.maketrans("01358|ıіаеорсухѕһԁɡαορν", "olesbliiaeopcyxshdgaopv")
+_LEAST = 5
+"""Letters that a name has at least: shorter ones resemble each other by chance."""
+
+
+def sender_imitates_recipient(event: Event) -> bool | None:
+    """The sender's domain looks like a recipient's, letter for letter or but for one, and is another."""
+    labels = _sender_and_recipients(event)
+    if labels is None:
+        return None
+    sender, recipients = labels
+    return any(sender != own and (_looks(sender) == _looks(own) or _one_apart(sender, own)) for own in recipients)
+
+
+def sender_extends_recipient(event: Event) -> bool | None:
+    """The sender's domain is a recipient's name with something added by a hyphen: `acme-payroll` for `acme`."""
+    labels = _sender_and_recipients(event)
+    if labels is None:
+        return None
+    sender, recipients = labels
+    return any(sender.startswith(f"{own}-") or sender.endswith(f"-{own}") for own in recipients)
+
+
+def name_claims_recipient(event: Event) -> bool | None:
+    """The sender's shown name has the name of a recipient's organisation, and the address is of another."""
+    labels, name = _sender_and_recipients(event), event.original.get("from_name")
+    if labels is None or not isinstance(name, str):
+        return None
+    words = {*re.findall(r"[\w-]+", name[:500].lower())}
+    return any(own in words and own not in labels[0] for own in labels[1])
+
+
+def _sender_and_recipients(event: Event) -> tuple[str, set[str]] | None:
+    """The first label of the sender's registered domain and those of the recipients' that are long enough."""
+    sender, to = _domain(event.original.get("from")), event.original.get("to")
+    own = {_label(domain) for each in (to if isinstance(to, list) else [to])[:50] if (domain := _domain(each))}
+    own = {label for label in own if len(label) >= _LEAST}
+    return (_label(sender), own) if sender and own else None
+
+
+def _label(domain: str) -> str:
+    first = domain.partition(".")[0]
+    if first.startswith("xn--"):
+        try:
+            return first[4:].encode().decode("punycode")
+        except (UnicodeError, ValueError, OverflowError):
+            return first
+    return first
+
+
+def _looks(label: str) -> str:
+    """A label as an eye reads it."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", label) if not unicodedata.combining(c)).translate(_ALIKE)
+    for pair, one in _PAIRS:
+        plain = plain.replace(pair, one)
+    return plain.replace("i", "l")
+
+
+def _one_apart(a: str, b: str) -> bool:
+    """Whether one letter more, less or other, or two neighbours exchanged, makes the one into the other."""
+    if a == b or abs(len(a) - len(b)) > 1:
+        return False
+    start = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    x, y = a[start:], b[start:]
+    return x[1:] == y[1:] or x[1:] == y or x == y[1:] or (x[1::-1] == y[:2] and x[2:] == y[2:])
+
+
 def _host(href: object) -> str:
     try:
         return urlsplit(href).hostname or "" if isinstance(href, str) and href[:4].lower() == "http" else ""
@@ -81,6 +150,9 @@ DERIVED: dict[str, Callable[[Seen], bool | None]] = {
     "reply_to_foreign": reply_to_foreign,
     "display_name_foreign": display_name_foreign,
     "link_text_foreign": link_text_foreign,
+    "sender_imitates_recipient": sender_imitates_recipient,
+    "sender_extends_recipient": sender_extends_recipient,
+    "name_claims_recipient": name_claims_recipient,
     "account_foreign": account_foreign,
     "policy_allows_everything": policy_allows_everything,
     "policy_for_everyone": policy_for_everyone,

@@ -127,7 +127,12 @@ class View:
     def blob(self) -> str:
         """All lower texts of the record, parted by NUL: a text without NUL is in one of them if it is in this."""
         if self._blob is None:
-            self._blob = "\0".join(self.lower(None))
+            data = self.event.original or self.event.ocsf
+            texts = [value for value in data.values() if value.__class__ is str]
+            if len(texts) < len(data):
+                others = (leaf for value in data.values() if value.__class__ is not str for leaf in leaves(value))
+                texts += [text for other in others if (text := text_of(other)) is not None]
+            self._blob = "\0".join(texts).lower()
         return self._blob
 
     def _read(self, field: Field | None) -> tuple[Any, ...]:

@@ -1,13 +1,15 @@
 """The witnesses of one field, or of all values (keywords), as an index: which rules are worth asking about a text.
 
-A text's 4-byte pieces are looked up among those of all literals at once, so that what a text costs hardly grows with
-the number of literals. A regular expression stands behind a literal that it requires.
+All literals are looked for in one pass (an RE2 set, which is an automaton over the text's bytes), so that what a text
+costs hardly grows with their number. A regular expression stands behind a literal that it requires.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import re2
@@ -16,7 +18,11 @@ from watchfloor.detect.sigma.matchers import reads_raw_text, text_test
 from watchfloor.detect.sigma.nodes import LITERAL, Leaf
 from watchfloor.detect.sigma.required import Required, gate_text, required
 
-_GRAM = 4
+_ESCAPED = re.compile(r"[^ !#-.0-\[\]-~]")
+_SHORTEST = 3
+_ANCHORS = {"contains": ("", ""), "startswith": (r"\A", ""), "endswith": ("", r"\z")}
+_WRITTEN_OUT = r"\\u(?:00[2-7]|212a|017f)"
+"""A letter that a keyword may have, as JSON may write it: then the line is looked at as it reads."""
 Rules = tuple[int, ...]
 TextTest = Callable[[str], bool]
 
@@ -34,29 +40,27 @@ class Index:
     """Built from leaves, each with the numbers of its rules."""
 
     def __init__(self, leaves: Iterable[tuple[Leaf, Rules]]) -> None:
-        by_kind: dict[str, dict[str, list[int]]] = {kind: defaultdict(list) for kind in LITERAL}
+        equals: dict[str, list[int]] = defaultdict(list)
         flags: dict[tuple[str, Any], list[int]] = defaultdict(list)
         behind: dict[str, list[_Gated]] = defaultdict(list)
         self._always: list[_Gated] = []
         for leaf, rules in leaves:
             if leaf.kind in ("null", "exists"):
                 flags[leaf.kind, leaf.data].extend(rules)
+            elif leaf.kind == "equals" and not leaf.cased:
+                equals[leaf.data].extend(rules)
             elif leaf.kind in LITERAL and not leaf.cased:
-                by_kind[leaf.kind][leaf.data].extend(rules)
+                before, after = _ANCHORS[leaf.kind]
+                behind[before + _escaped(leaf.data) + after].append(_Gated(rules, None, False, 0))
             else:
                 self._gate(leaf, rules, behind)
-        self._equals = {literal: tuple(rules) for literal, rules in by_kind["equals"].items()}
-        self._starts = _by_length(by_kind["startswith"])
-        self._ends = _by_length(by_kind["endswith"])
-        for literal, some in by_kind["contains"].items():
-            behind[literal].append(_Gated(tuple(some), None, False, 0))
+        self._equals = {literal: tuple(rules) for literal, rules in equals.items()}
         self.absent: Rules = (*flags["null", None], *flags["exists", False])
         """The rules to ask when the field is not there."""
         self.null: Rules = tuple(flags["null", None])
         self.present: Rules = tuple(flags["exists", True])
-        self._behind = {literal: tuple(gates) for literal, gates in behind.items()}
-        self._grams, self._short = _grams(self._behind)
-        self._gram_set = frozenset(self._grams)
+        self._behind = list(map(tuple, behind.values()))
+        self._set: Any = literal_set(list(behind)) if behind else None
 
     def _gate(self, leaf: Leaf, rules: Rules, behind: dict[str, list[_Gated]]) -> None:
         needs = requirement(leaf)
@@ -64,18 +68,13 @@ class Index:
         if not needs.literals:
             self._always.append(gated)
         for literal in needs.literals:
-            behind[literal].append(gated)
+            behind[_escaped(literal)].append(gated)
 
     def rules(self, text: str) -> list[int]:
         """The rules with a witness that holds for this text, in no order, some several times."""
         lower = text.lower()
         found = list(self._equals.get(lower, ()))
-        for length, literals in self._starts:
-            found += literals.get(lower[:length], ())
-        for length, literals in self._ends:
-            if length <= len(lower):
-                found += literals.get(lower[len(lower) - length :], ())
-        if self._behind:
+        if self._set is not None:
             self._look(text, lower, found)
         for gated in self._always:
             if len(text) >= gated.width and gated.test and gated.test(text if gated.raw else lower):
@@ -84,47 +83,47 @@ class Index:
 
     def _look(self, text: str, lower: str, found: list[int]) -> None:
         gate = gate_text(lower)
-        literals: list[str] = [literal for literal in self._short if literal in gate or literal in lower]
-        for gram in self._gram_set.intersection(grams_of(lower.encode("utf-8", "replace"))):
-            literals += [literal for literal in self._grams[gram] if literal in lower]
-        if gate is not lower:
-            for gram in self._gram_set.intersection(grams_of(gate.encode("utf-8", "replace"))):
-                literals += [literal for literal in self._grams[gram] if literal in gate]
-        for literal in literals:
-            for gated in self._behind[literal]:
-                if gated.test is None:
-                    if gate is lower or literal in lower:
+        for read in (lower,) if gate is lower else (lower, gate):
+            for at in self._set.Match(read.encode("utf-8", "replace")) or ():
+                for gated in self._behind[at]:
+                    if gated.test is None:
+                        found += gated.rules if read is lower else ()
+                    elif len(text) >= gated.width and gated.test(text if gated.raw else lower):
                         found += gated.rules
-                elif len(text) >= gated.width and gated.test(text if gated.raw else lower):
-                    found += gated.rules
 
 
 class Keywords:
-    """Keyword witnesses of many rules: one pass tells whether any can hold."""
+    """Keyword witnesses of many rules."""
 
-    def __init__(self, leaves: Sequence[tuple[Leaf, Rules]]) -> None:
-        self._always: list[int] = []
+    def __init__(self, leaves: Iterable[tuple[Leaf, Rules]]) -> None:
+        self.always: list[int] = []
+        """The rules to ask whatever a record says."""
         literals: dict[str, list[int]] = defaultdict(list)
         for leaf, rules in leaves:
             needs = requirement(leaf)
             if not needs.literals:
-                self._always += rules
+                self.always += rules
             for literal in needs.literals:
                 literals[literal] += rules
         self._literals = {literal: tuple(rules) for literal, rules in literals.items()}
-        options = re2.Options()
-        options.max_mem = 64 << 20
-        self._pattern = re2.compile("|".join(map(re2.escape, literals)), options) if literals else None
 
     def rules(self, blob: str) -> list[int]:
         """The rules that may hold, `blob` being all texts of a record in lower case."""
-        found = list(self._always)
         gate = gate_text(blob)
-        if self._pattern is not None and self._pattern.search(gate.encode("utf-8", "replace")) is not None:
-            for literal, rules in self._literals.items():
-                if literal in gate:
-                    found += rules
-        return found
+        found = [rule for literal, rules in self._literals.items() if literal in gate for rule in rules]
+        return [*self.always, *found]
+
+    def may_be_in(self, line: bytes) -> bool:
+        """Whether a line of JSON, as it is written, may have a keyword."""
+        return self._line is None or bool(self._line.Match(line))
+
+    @cached_property
+    def _line(self) -> Any:
+        """A pattern of what stands in a line as it is written: no part of a literal that JSON may write otherwise."""
+        parts = {max(_ESCAPED.split(literal), key=len) for literal in self._literals}
+        if self.always or not all(len(part) >= _SHORTEST for part in parts):
+            return None
+        return literal_set([_WRITTEN_OUT, *map(_escaped, sorted(parts))], case_sensitive=False)
 
 
 def requirement(leaf: Leaf) -> Required:
@@ -145,29 +144,22 @@ def requirement(leaf: Leaf) -> Required:
     return Required((gate_text(max(literals, key=len)),)) if any(literals) else Required()
 
 
-def grams_of(data: bytes) -> list[int]:
-    """The 4-byte pieces of a text at every offset, as numbers."""
-    size = len(data)
-    if size < _GRAM:
-        return []
-    shifted = b"".join([data[at : size - (size - at) % _GRAM] for at in range(_GRAM)])
-    return memoryview(shifted).cast("I").tolist()
+def _escaped(literal: str) -> str:
+    """A literal as a pattern, encoded as texts are."""
+    return str(re2.escape(literal.encode("utf-8", "replace").decode()))
 
 
-def _grams(literals: Iterable[str]) -> tuple[dict[int, tuple[str, ...]], tuple[str, ...]]:
-    """Literals by the rarest of their pieces, and those that are too short to have one."""
-    pieces = {literal: grams_of(literal.encode("utf-8", "replace")) for literal in literals}
-    often = Counter(gram for grams in pieces.values() for gram in set(grams))
-    found: dict[int, list[str]] = defaultdict(list)
-    for literal, grams in pieces.items():
-        if grams:
-            found[min(grams, key=often.__getitem__)].append(literal)
-    short = tuple(literal for literal, grams in pieces.items() if not grams)
-    return {gram: tuple(some) for gram, some in found.items()}, short
+def literal_set(patterns: Sequence[str], *, case_sensitive: bool = True) -> Any:
+    """An RE2 set of literals, as patterns: `Match(bytes)` gives the places of those that occur, or None.
 
-
-def _by_length(literals: dict[str, list[int]]) -> list[tuple[int, dict[str, Rules]]]:
-    lengths: dict[int, dict[str, Rules]] = defaultdict(dict)
-    for literal, rules in literals.items():
-        lengths[len(literal)][literal] = tuple(rules)
-    return sorted(lengths.items())
+    Its automaton has at most a state for each byte of the literals, some 1 KB each; it has room for more than that, for
+    where it had none, RE2 would say that nothing occurs. Texts that bring it about cost memory once, and bounded.
+    """
+    options = re2.Options()
+    options.max_mem = (16 << 20) + (8 << 10) * sum(map(len, patterns))
+    options.case_sensitive = case_sensitive
+    found = re2.Set.SearchSet(options)
+    for pattern in patterns:
+        found.Add(pattern)
+    found.Compile()
+    return found

@@ -32,7 +32,7 @@ from watchfloor.detect.sigma.witness import witnesses
 MEMORY = 96 << 20
 """Bytes that all tables together may take, roughly."""
 _ENTRY = 250
-_LONGEST = 4_000
+_LONGEST = 1 << 16
 """Characters of a value that is remembered."""
 _MOST_KEYS = 500
 """Keys of a record whose shape is remembered."""
@@ -86,10 +86,12 @@ class _FieldMemo:
         self.known: dict[str, _Class | None] = memory.table()
         self._classes: dict[Rules, _Class] = memory.table()
         self.absent = self._class(self._index.absent)
+        self._present = self._class(self._index.present)
 
     def of_text(self, text: str) -> _Class | None:
         """The class of a text that is not known yet."""
-        found = self._class((*self._index.rules(text), *self._index.present))
+        rules = self._index.rules(text)
+        found = self._class((*rules, *self._index.present)) if rules else self._present
         if len(text) <= _LONGEST:
             self._memory.take(sys.getsizeof(text) + _ENTRY)
             self.known[text] = found
@@ -239,7 +241,7 @@ class PlainPath:
             if not line or line.isspace():
                 continue
             try:
-                matched = self._matches(_line(orjson.loads(line), logsource, form))
+                matched = self._matches(_line(orjson.loads(line), logsource, form), line)
             except ValueError as error:
                 found.append(Scanned(number, (), f"not a JSON object: {error}"))
                 continue
@@ -250,7 +252,8 @@ class PlainPath:
     def costs(self) -> list[Cost]:
         return list(map(Cost, self._evaluated, self._nanoseconds))
 
-    def _matches(self, event: Seen) -> list[int]:
+    def _matches(self, event: Seen, line: bytes = b"") -> list[int]:
+        """`line`: the event as it is written, where it comes from one."""
         original = event.original
         route = self._route(event)
         hits = list(route.given)
@@ -267,15 +270,16 @@ class PlainPath:
             if found is not None:
                 hits.append(found)
         plan = route.plan
-        if not hits and not route.sought and plan.keywords is None:
+        keywords = plan.keywords
+        worded = keywords is not None and (not line or keywords.may_be_in(line))
+        if not hits and not route.sought and not worded:
             return []
         view = View(event)
         for memo in route.sought:
             found = memo.of_values(view.values(memo.field))
             if found is not None:
                 hits.append(found)
-        words = plan.keywords.rules(view.blob()) if plan.keywords is not None else None
-        if words:
+        if keywords is not None and worded and (words := keywords.rules(view.blob())):
             rules = {*words, *(rule for each in hits for rule in each.rules)}
             return self._ask(sorted(rules), view)
         return self._remembered(route, hits, view) if hits else []
@@ -348,8 +352,8 @@ class PlainPath:
         return found
 
     def _route(self, event: Seen) -> _Route:
-        original, source = event.original, event.logsource.get
-        keys = (*original, bool(event.ocsf))
+        original, source = event.original, event.logsource
+        keys = tuple(original) if not event.ocsf else (None, *original)
         shape = self._shapes.get(keys)
         if shape is None:
             shape = _Shape(tuple(original), not event.ocsf, self._discriminator.places)
@@ -362,7 +366,7 @@ class PlainPath:
         else:
             read = [original[key] for key in shape.direct]
             texts = [value if value.__class__ is str else text_of(value) for value in read]
-            told = (source("product"), source("category"), source("service"), *texts)
+            told = (source.get("product"), source.get("category"), source.get("service"), *texts)
         route = shape.routes.get(told)
         if route is None:
             route = _Route(self._plan(self._discriminator.key(event)), shape.key_set, shape.only_keys)

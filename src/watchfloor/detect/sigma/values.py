@@ -14,6 +14,7 @@ import orjson
 # ASCII digits and a bounded length: what an attacker writes must not cost more than what a sensor writes.
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _LARGEST_INT_BITS = 4096
+_SMALL = 1 << 63
 
 
 def text_of(value: Any) -> str | None:
@@ -23,6 +24,8 @@ def text_of(value: Any) -> str | None:
     """
     if isinstance(value, str):
         return value
+    if value.__class__ is int and -_SMALL < value < _SMALL:
+        return str(value)
     if value is None:
         return None
     if isinstance(value, bool):
