@@ -168,10 +168,10 @@ def test_one_event_that_breaks_detection_stops_no_other(
 ) -> None:
     examine = product.parts.detector.examine
 
-    def breaks(event: Any) -> Any:
+    def breaks(event: Any, signals: Any) -> Any:
         if event.original.get("eventID") == "0002":
             raise ValueError("a rule that this event breaks")
-        return examine(event)
+        return examine(event, signals)
 
     monkeypatch.setattr(product.parts.detector, "examine", breaks)
     put(product, spool, parcel(trail(1), trail(2), trail(3)))

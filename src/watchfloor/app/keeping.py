@@ -13,14 +13,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from watchfloor.app.counting import StoredGroups
 from watchfloor.app.deliveries import Item
+from watchfloor.app.noticing import Noticing
 from watchfloor.app.parts import Parts
+from watchfloor.core.clock import DAY
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import Event
 from watchfloor.core.finding import Finding, joined
 from watchfloor.core.intel_object import IntelObject, Whole
 from watchfloor.core.noun import short_id
 from watchfloor.core.record import DeadLetter
-from watchfloor.detect.correlation import KEPT, Hit
+from watchfloor.detect.correlation import KEPT
+from watchfloor.detect.detector import Examined
 from watchfloor.ingest import Unreadable
 from watchfloor.store.documents import Document
 from watchfloor.store.intel import Change
@@ -43,6 +46,7 @@ class Keeper:
         self._parts = parts
         self._turn = threading.Lock()
         self._groups = StoredGroups(parts.documents, parts.tenant)
+        self._noticing = Noticing(parts)
         self._settled = 0
 
     def keep(self, items: Sequence[Item], beside: Callable[[Kept], Iterable[Document]] = lambda _: ()) -> Kept:
@@ -58,18 +62,22 @@ class Keeper:
         objects = [item for item in items if isinstance(item, (IntelObject, Whole))]
         with self._turn:
             try:
-                new, findings, hits = self._kept(events)
-            except (WatchfloorError, OSError, SQLAlchemyError):
-                raise
-            except Exception:  # one of them is at fault: find out which
-                events, new, findings, hits, broken = self._each(events)
+                self._noticing.begin(events)
+                events, new, examined, broken = self._kept(events)
                 letters += broken
-            with parts.together():  # what is read here is still so when it is written
-                if hits:
-                    findings += parts.detector.correlator.step(hits, self._groups, parts.clock())
-                findings = self._joined(findings)
-                kept = Kept(events, new, letters, findings, parts.intel_store.put(parts.tenant, objects))
-                parts.documents.put(parts.tenant, *letters, *findings, *beside(kept))
+                with parts.together():  # what is read here is still so when it is written
+                    if self._noticing.outrun():
+                        examined = self._noticing.examined(events)
+                    findings = [finding for one in examined for finding in one.findings]
+                    if hits := [hit for one in examined for hit in one.hits]:
+                        findings += parts.detector.correlator.step(hits, self._groups, parts.clock())
+                    findings = self._joined(findings)
+                    learned = self._noticing.kept(events)
+                    kept = Kept(events, new, letters, findings, parts.intel_store.put(parts.tenant, objects))
+                    parts.documents.put(parts.tenant, *letters, *findings, *learned, *beside(kept))
+            except BaseException:
+                self._noticing.drop()  # it may have learned from what is not kept
+                raise
         return kept
 
     def settle(self, since: int | None = None) -> list[Finding]:
@@ -77,6 +85,8 @@ class Keeper:
         count. With `since` (ms of the clock) no more will come of what came since then: files are at their end."""
         parts = self._parts
         correlator, now = parts.detector.correlator, parts.clock()
+        if since is None and now // DAY != self._settled // DAY:
+            self._expire()
         with self._turn, parts.together():
             if since is None:
                 found = correlator.settle(self._groups, now, self._settled)
@@ -89,19 +99,37 @@ class Keeper:
             parts.documents.put(parts.tenant, *found)
         return found
 
+    def _expire(self) -> None:
+        with self._turn:
+            try:
+                with self._parts.together():
+                    self._noticing.expire()
+            except BaseException:
+                self._noticing.drop()
+                raise
+
     def keep_found(self, findings: Sequence[Finding]) -> None:
         """Keep what was found on events that are kept already. The same finding counts once."""
         parts = self._parts
         with self._turn, parts.together():
             parts.documents.put(parts.tenant, *self._joined(findings))
 
-    def _kept(self, events: Sequence[Event]) -> tuple[int, list[Finding], list[Hit]]:
+    def _kept(self, events: list[Event]) -> tuple[list[Event], int, list[Examined], list[DeadLetter]]:
+        """The events that the lake has now, how many are new, what was found on each, and those that broke."""
+        try:
+            return (events, *self._written(events), [])
+        except (WatchfloorError, OSError, SQLAlchemyError):
+            raise
+        except Exception:  # one of them is at fault: find out which
+            self._noticing.anew()
+            return self._each(events)
+
+    def _written(self, events: Sequence[Event]) -> tuple[int, list[Examined]]:
         parts = self._parts
         # The lake first: a finding must never speak of an event that is not kept.
         new = parts.lake.write(parts.tenant, events)
         parts.intel.refresh()
-        examined = [parts.detector.examine(event) for event in events]
-        return new, [f for one in examined for f in one.findings], [hit for one in examined for hit in one.hits]
+        return new, self._noticing.examined(events)
 
     def _joined(self, findings: Sequence[Finding]) -> list[Finding]:
         """One finding an alert or a correlation's match, with what is known of it already. What was dismissed before we
@@ -118,15 +146,14 @@ class Keeper:
             alerts[finding.uid] = found[finding.uid] = finding if before is None else joined(before, finding)
         return [finding for finding in found.values() if not finding.quiet]
 
-    def _each(self, events: Sequence[Event]) -> tuple[list[Event], int, list[Finding], list[Hit], list[DeadLetter]]:
+    def _each(self, events: Sequence[Event]) -> tuple[list[Event], int, list[Examined], list[DeadLetter]]:
         kept: list[Event] = []
-        findings: list[Finding] = []
-        hits: list[Hit] = []
+        found: list[Examined] = []
         letters: list[DeadLetter] = []
         new = 0
         for event in events:
             try:
-                fresh, found, counted = self._kept([event])
+                fresh, examined = self._written([event])
             except (WatchfloorError, OSError, SQLAlchemyError):
                 raise
             except Exception as error:
@@ -135,10 +162,9 @@ class Keeper:
                 letters.append(letter.model_copy(update={"uid": short_id("d", event.uid, digits=32)}))
                 continue
             kept.append(event)
-            findings += found
-            hits += counted
+            found += examined
             new += fresh
-        return kept, new, findings, hits, letters
+        return kept, new, found, letters
 
     def _letters(self, items: Sequence[Unreadable]) -> list[DeadLetter]:
         """The dead letters of what could not be read, their bytes kept. The same piece has the same uid."""

@@ -28,6 +28,7 @@ from watchfloor.store.documents import Documents
 from watchfloor.store.evidence import EvidenceStore
 from watchfloor.store.home import Home
 from watchfloor.store.intel import IntelStore
+from watchfloor.store.usual import UsualStore
 
 if TYPE_CHECKING:
     from watchfloor.detect import Detector
@@ -67,6 +68,7 @@ class Parts:
         self.ledger = Ledger(self._database, self.ledger_key)
         self.accounts = Accounts(self._database)
         self.intel_store = IntelStore(self._database)
+        self.usual = UsualStore(self._database)
         self.keys = KeyRing(home.keys / settings.tenant)
         self._executor: Executor | None = None
 

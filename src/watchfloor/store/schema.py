@@ -164,6 +164,15 @@ sa.Index("indicators_by_number", *(indicators.c[c] for c in ("tenant", "n")))
 sa.Index("indicators_by_value", *(indicators.c[c] for c in ("tenant", "type", "value")))
 sa.Index("indicators_by_object", *(indicators.c[c] for c in ("tenant", "source", "object")))
 
+# What anomaly detectors hold usual, by the shelf of a detector and the entity: store/usual.py.
+usual = sa.Table(
+    "usual",
+    _main,
+    *(sa.Column(name, sa.Text, primary_key=True) for name in ("tenant", "shelf", "key")),
+    sa.Column("n", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
 contents = sa.Table(
     "contents",
     _contents,
@@ -234,6 +243,10 @@ def _add_intel(connection: sa.Connection) -> None:
     _main.create_all(connection, tables=[intel_objects, indicators])
 
 
-MAIN = Layout(_main, (_add_case_lines, _add_intel))
+def _add_usual(connection: sa.Connection) -> None:
+    _main.create_all(connection, tables=[usual])
+
+
+MAIN = Layout(_main, (_add_case_lines, _add_intel, _add_usual))
 CONTENTS = Layout(_contents)
 LAKE = Layout(_lake)

@@ -99,13 +99,17 @@ def _print(found: Iterable[Finding], format: str) -> int:
 
 def _found(reading: Reading, detector: Detector, tenant: str) -> Iterator[Finding]:
     """What single events raise as they are read, and at the end what they raise together: only then is it whole."""
+    from watchfloor.app.noticing import examined
+    from watchfloor.app.parts import now
+    from watchfloor.detect.anomaly import Anomalies
     from watchfloor.detect.correlation import MemoryGroups
 
     correlator, groups = detector.correlator, MemoryGroups(tenant)
+    anomalies = Anomalies.shipped(tenant, now)
     together: dict[str, Finding] = {}
     hits: list[Hit] = []
     for event in reading:
-        findings, counted = detector.examine(event)
+        (findings, counted), _ = examined(detector, anomalies, event)
         yield from findings
         hits += counted
         if len(hits) >= AT_A_TIME:
