@@ -15,6 +15,7 @@ from watchfloor.app.counting import StoredGroups
 from watchfloor.app.deliveries import Item
 from watchfloor.app.noticing import Noticing
 from watchfloor.app.parts import Parts
+from watchfloor.app.suppressions import Suppressions
 from watchfloor.core.clock import DAY
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import Event
@@ -47,6 +48,7 @@ class Keeper:
         self._turn = threading.Lock()
         self._groups = StoredGroups(parts.documents, parts.tenant)
         self._noticing = Noticing(parts)
+        self._suppressions = Suppressions(parts)
         self._settled = 0
 
     def keep(self, items: Sequence[Item], beside: Callable[[Kept], Iterable[Document]] = lambda _: ()) -> Kept:
@@ -72,9 +74,10 @@ class Keeper:
                     if hits := [hit for one in examined for hit in one.hits]:
                         findings += parts.detector.correlator.step(hits, self._groups, parts.clock())
                     findings = self._joined(findings)
+                    held = self._suppressions.marks(findings, events)
                     learned = self._noticing.kept(events)
                     kept = Kept(events, new, letters, findings, parts.intel_store.put(parts.tenant, objects))
-                    parts.documents.put(parts.tenant, *letters, *findings, *learned, *beside(kept))
+                    parts.documents.put(parts.tenant, *letters, *findings, *held, *learned, *beside(kept))
             except BaseException:
                 self._noticing.drop()  # it may have learned from what is not kept
                 raise
@@ -96,7 +99,7 @@ class Keeper:
             else:
                 found = correlator.finish(self._groups, now, since)
             found = self._joined(found)
-            parts.documents.put(parts.tenant, *found)
+            parts.documents.put(parts.tenant, *found, *self._suppressions.marks(found))
         return found
 
     def _expire(self) -> None:
@@ -112,7 +115,8 @@ class Keeper:
         """Keep what was found on events that are kept already. The same finding counts once."""
         parts = self._parts
         with self._turn, parts.together():
-            parts.documents.put(parts.tenant, *self._joined(findings))
+            found = self._joined(findings)
+            parts.documents.put(parts.tenant, *found, *self._suppressions.marks(found))
 
     def _kept(self, events: list[Event]) -> tuple[list[Event], int, list[Examined], list[DeadLetter]]:
         """The events that the lake has now, how many are new, what was found on each, and those that broke."""

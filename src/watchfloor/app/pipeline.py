@@ -18,6 +18,7 @@ from watchfloor.app.keeping import Keeper
 from watchfloor.app.parts import Parts
 from watchfloor.app.progress import Report, silent
 from watchfloor.app.retro import Retro
+from watchfloor.app.suppressions import Suppressions
 from watchfloor.core.finding import Finding
 from watchfloor.core.noun import Noun
 
@@ -79,6 +80,7 @@ class Pipeline:
         self.keeper = Keeper(parts)
         self._decider = Decider(parts)
         self._retro = Retro(parts)
+        self._suppressions = Suppressions(parts)
         self._deciding = threading.Lock()
 
     @_few_collections()
@@ -149,7 +151,7 @@ class Pipeline:
             try:
                 self._retro.run(report)
             finally:
-                decided = self._decider.run(self.findings(), report)
+                decided = self._decider.run(self._suppressions.shown(self.findings()), report)
         return decided
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 from watchfloor.app.intel import Names
 from watchfloor.app.parts import Parts
 from watchfloor.app.progress import Report
+from watchfloor.app.suppressions import Suppressions
 from watchfloor.core.clock import DAY
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.finding import Finding
@@ -85,7 +86,8 @@ class Retro:
         findings = {f.uid: f for event in events.values() for f in parts.detector.named(event)}
         known = parts.documents.known(tenant, Finding, list(findings))
         fresh = [finding for uid, finding in findings.items() if uid not in known]
-        parts.documents.put(tenant, *fresh)
+        with parts.together():
+            parts.documents.put(tenant, *fresh, *Suppressions(parts).marks(fresh, events.values()))
         return len(fresh)
 
     def _mark(self) -> LookedBack:

@@ -66,6 +66,13 @@ class IntelPolicy(Noun):
     """A feed that brought nothing for so long is old."""
 
 
+class DetectionPolicy(Noun):
+    """What bounds the care of detections."""
+
+    longest_suppression_days: Annotated[int, Field(ge=1)] = 90
+    """A suppression lasts no longer; who still wants it says so again."""
+
+
 class RetentionRule(Noun):
     """How long events of one OCSF class are kept."""
 
@@ -126,6 +133,7 @@ class Policy(Noun):
     correlation: CorrelationPolicy = CorrelationPolicy()
     intake: IntakePolicy = IntakePolicy()
     intel: IntelPolicy = IntelPolicy()
+    detection: DetectionPolicy = DetectionPolicy()
     response: ResponsePolicy = ResponsePolicy()
     retention: RetentionPolicy = RetentionPolicy()
     minutes_per_case: Annotated[float, Field(gt=0)] = 20.0
