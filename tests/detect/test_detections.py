@@ -30,8 +30,9 @@ def test_own_test_events(detector: Detector, document: Document, case: Case) -> 
 @pytest.mark.parametrize("document", FILES, ids=lambda d: d.where[11:])
 def test_each_has_what_an_analyst_needs(document: Document) -> None:
     data = document.data
-    assert len(data["tests"]["match"]) >= 1
-    assert len(data["tests"]["no_match"]) >= 1
+    least = 2 if "date" in data else 1  # those that are dated came later, with two near misses at least
+    assert len(data["tests"]["match"]) >= least
+    assert len(data["tests"]["no_match"]) >= least
     assert any(tag.startswith("attack.t") for tag in data["tags"])
     assert data["falsepositives"]
     assert data["level"] in ("low", "medium", "high", "critical")
@@ -41,9 +42,7 @@ def test_each_has_what_an_analyst_needs(document: Document) -> None:
 def test_all_load_over_all_layers(detector: Detector) -> None:
     assert detector.problems == []
     assert len(detector.rules) + len(detector.correlations) == len(DOCUMENTS)
-    assert len(FILES) >= 40
-    assert len(CORRELATIONS) >= 8
-    layers = {document.where.split("/")[1] for document in FILES}
-    # Threat intelligence speaks through indicators (test_indicators.py), not rules.
-    assert layers == set(LAYERS) - {"threat_intelligence"}
+    assert len(FILES) >= 200
+    assert len(CORRELATIONS) >= 40
+    assert {document.where.split("/")[1] for document in FILES} == set(LAYERS)
     assert len({document.data["id"] for document in FILES}) == len(FILES)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
 
+from watchfloor.core.look_alike import look_alike
 from watchfloor.detect.sigma.derived_cloud import account_foreign, policy_allows_everything, policy_for_everyone
 from watchfloor.detect.sigma.seen import Seen
 
@@ -70,73 +71,45 @@ def link_text_foreign(event: Seen) -> bool | None:
     return found if pairs else None
 
 
-# What an eye takes for another letter: pairs first, then single ones, and the Cyrillic and Greek letters that look Latin.
-_PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
-_ALIKE = str.maketrans("01358|ıіаеорсухѕһԁɡαορν", "olesbliiaeopcyxshdgaopv")
-_LEAST = 5
-"""Letters that a name has at least: shorter ones resemble each other by chance."""
+def sender_imitates_recipient(event: Seen) -> bool | None:
+    """The sender's domain is spelt so that it is taken for a recipient's."""
+    return _likeness(event, "homoglyph", "near")
 
 
-def sender_imitates_recipient(event: Event) -> bool | None:
-    """The sender's domain looks like a recipient's, letter for letter or but for one, and is another."""
-    labels = _sender_and_recipients(event)
-    if labels is None:
-        return None
-    sender, recipients = labels
-    return any(sender != own and (_looks(sender) == _looks(own) or _one_apart(sender, own)) for own in recipients)
+def sender_extends_recipient(event: Seen) -> bool | None:
+    """The sender's domain has a recipient's name and something added by a hyphen: `acme-payroll` for `acme`."""
+    return _likeness(event, "contains")
 
 
-def sender_extends_recipient(event: Event) -> bool | None:
-    """The sender's domain is a recipient's name with something added by a hyphen: `acme-payroll` for `acme`."""
-    labels = _sender_and_recipients(event)
-    if labels is None:
-        return None
-    sender, recipients = labels
-    return any(sender.startswith(f"{own}-") or sender.endswith(f"-{own}") for own in recipients)
-
-
-def name_claims_recipient(event: Event) -> bool | None:
+def name_claims_recipient(event: Seen) -> bool | None:
     """The sender's shown name has the name of a recipient's organisation, and the address is of another."""
-    labels, name = _sender_and_recipients(event), event.original.get("from_name")
-    if labels is None or not isinstance(name, str):
+    parties, name = _parties(event), event.original.get("from_name")
+    if parties is None or not isinstance(name, str):
         return None
+    sender, recipients = parties
     words = {*re.findall(r"[\w-]+", name[:500].lower())}
-    return any(own in words and own not in labels[0] for own in labels[1])
+    labels = {domain.partition(".")[0] for domain in recipients}
+    return any(len(label) >= _NAME and label in words and label not in sender for label in labels)
 
 
-def _sender_and_recipients(event: Event) -> tuple[str, set[str]] | None:
-    """The first label of the sender's registered domain and those of the recipients' that are long enough."""
+_NAME = 5
+"""Letters that a company's name has at least to be told from a word of the language."""
+
+
+def _likeness(event: Seen, *how: str) -> bool | None:
+    parties = _parties(event)
+    if parties is None:
+        return None
+    sender, recipients = parties
+    found = look_alike(sender, recipients)
+    return found is not None and found["of"] in recipients and found["how"] in how
+
+
+def _parties(event: Seen) -> tuple[str, tuple[str, ...]] | None:
+    """The registered domains of the sender and of the recipients, each once; None where either is not known."""
     sender, to = _domain(event.original.get("from")), event.original.get("to")
-    own = {_label(domain) for each in (to if isinstance(to, list) else [to])[:50] if (domain := _domain(each))}
-    own = {label for label in own if len(label) >= _LEAST}
-    return (_label(sender), own) if sender and own else None
-
-
-def _label(domain: str) -> str:
-    first = domain.partition(".")[0]
-    if first.startswith("xn--"):
-        try:
-            return first[4:].encode().decode("punycode")
-        except (UnicodeError, ValueError, OverflowError):
-            return first
-    return first
-
-
-def _looks(label: str) -> str:
-    """A label as an eye reads it."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", label) if not unicodedata.combining(c)).translate(_ALIKE)
-    for pair, one in _PAIRS:
-        plain = plain.replace(pair, one)
-    return plain.replace("i", "l")
-
-
-def _one_apart(a: str, b: str) -> bool:
-    """Whether one letter more, less or other, or two neighbours exchanged, makes the one into the other."""
-    if a == b or abs(len(a) - len(b)) > 1:
-        return False
-    start = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    x, y = a[start:], b[start:]
-    return x[1:] == y[1:] or x[1:] == y or x == y[1:] or (x[1::-1] == y[:2] and x[2:] == y[2:])
+    some = {domain for each in (to if isinstance(to, list) else [to])[:50] if (domain := _domain(each))}
+    return (sender, tuple(sorted(some))) if sender and some else None
 
 
 def _host(href: object) -> str:
