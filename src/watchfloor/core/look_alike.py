@@ -5,6 +5,7 @@ Skeletons follow the idea of Unicode TR 39: letters that look alike become one l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -91,7 +92,7 @@ def _plain_letter(sign: str) -> str:
 
 
 class _Known(NamedTuple):
-    """A name that may be imitated, and what rules out that a host imitates it without counting edits."""
+    """A name that may be imitated. `allowed` is how many edits off a name still imitates it."""
 
     domain: str
     label: str
@@ -102,39 +103,67 @@ class _Known(NamedTuple):
     own: bool
 
 
+class _Index(NamedTuple):
+    """All names that may be imitated, the company's own first, and what rules out most hosts without counting edits.
+
+    `theirs` are domains that imitate nothing; `near` has, by the length of a label, the names that may be that near.
+    """
+
+    known: tuple[_Known, ...]
+    theirs: frozenset[str]
+    labels: frozenset[str]
+    looks: frozenset[str]
+    near: dict[int, tuple[_Known, ...]]
+    inside: re.Pattern[str]
+
+
 def look_alike(host: str, own: Iterable[str]) -> dict[str, str] | None:
     """`{"domain", "of", "how"}` when a host looks like one of the company's `own` domains or a well-known one.
 
     `how`: `homoglyph`, `near` (one or two letters off), `other_suffix` (of our own name only) or `contains`.
     """
-    known, its_own = _known(tuple(own))
+    index = _index(tuple(own))
     shown = unicode_of(host)[:253]
     domain = registrable(host)
-    if not domain or domain in its_own:
+    if not domain or domain in index.theirs:
         return None
     label, suffix = unicode_of(domain).partition(".")[::2]
-    letters, looks, length = _letters(label), skeleton(label), len(label)
+    looks, letters = skeleton(label), _letters(label)
     parts = {part for piece in shown.split(".")[:-1] for part in piece.split("-")}
-    for one in known:
-        near = abs(length - len(one.label)) <= one.allowed and (letters ^ one.letters).bit_count() <= 2 * one.allowed
-        alike = near or looks == one.skeleton or label == one.label
-        if not alike and one.label not in parts and one.domain not in shown:
-            continue
+    if not (
+        looks in index.looks
+        or label in index.labels
+        or not parts.isdisjoint(index.labels)
+        or any((letters ^ one.letters).bit_count() <= 2 * one.allowed for one in index.near.get(len(label), ()))
+        or index.inside.search(shown)
+    ):
+        return None
+    for one in index.known:
         if how := _how(shown, (label, suffix, looks), parts, one):
             return {"domain": host.lower()[:253], "of": one.domain, "how": how}
     return None
 
 
 @lru_cache(maxsize=256)
-def _known(own: tuple[str, ...]) -> tuple[tuple[_Known, ...], frozenset[str]]:
-    """What may be imitated, the company's own names first; and the domains that imitate nothing, being those."""
+def _index(own: tuple[str, ...]) -> _Index:
     mine = tuple(dict.fromkeys(registrable(domain) for domain in own if domain))
     known = []
+    near: dict[int, tuple[_Known, ...]] = {}
     for domain in dict.fromkeys((*mine, *WELL_KNOWN)):
         label, suffix = domain.partition(".")[::2]
         allowed = 0 if len(label) < 6 else 1 if len(label) < 9 else 2
-        known.append(_Known(domain, label, suffix, skeleton(label), _letters(label), allowed, domain in mine))
-    return tuple(known), frozenset((*mine, *WELL_KNOWN, *_THEIRS))
+        one = _Known(domain, label, suffix, skeleton(label), _letters(label), allowed, domain in mine)
+        known.append(one)
+        for length in range(len(label) - allowed, len(label) + allowed + 1) if allowed else ():
+            near[length] = (*near.get(length, ()), one)
+    return _Index(
+        known=tuple(known),
+        theirs=frozenset((*mine, *WELL_KNOWN, *_THEIRS)),
+        labels=frozenset(one.label for one in known),
+        looks=frozenset(one.skeleton for one in known),
+        near=near,
+        inside=re.compile("|".join(re.escape(one.domain) for one in known)),
+    )
 
 
 def _letters(text: str) -> int:
