@@ -33,7 +33,7 @@ typedef struct {
 typedef struct {
     uint8_t what, how, raw, start;
     uint32_t field, other, shortest;
-    Slice text, required;
+    Slice text, required; /* `required` are literals, packed like those of a glob, of which a text has one */
     PyObject *test;
     Literals *set;
 } Leaf;
@@ -396,7 +396,15 @@ static int resolve(Core *core, uint32_t number) {
 
 /* ---- leaves */
 
-/* Wildcards as path.py packs them: `*`, `?`, or `=`, four bytes of length, and that many bytes. */
+/* The literal that is packed at `at`, which moves behind it. */
+static Slice packed_at(Slice packed, size_t *at) {
+    uint32_t length;
+    memcpy(&length, packed.at + *at + 1, 4);
+    *at += 5 + (size_t)length;
+    return (Slice){packed.at + *at - length, length};
+}
+
+/* Wildcards as lowering.py packs them: `*`, `?`, or `=`, four bytes of length, and that many bytes. */
 static int glob_matches(Slice glob, Slice text) {
     size_t at = 0, part = 0, star = SIZE_MAX, retry = 0;
     for (;;) {
@@ -413,20 +421,20 @@ static int glob_matches(Slice glob, Slice text) {
                 continue;
             }
         } else {
-            uint32_t length;
-            memcpy(&length, glob.at + part + 1, 4);
-            if (text.length - at >= length && memcmp(text.at + at, glob.at + part + 5, length) == 0) {
-                at += length;
-                part += 5 + length;
+            size_t behind = part;
+            Slice literal = packed_at(glob, &behind);
+            if (text.length - at >= literal.length && memcmp(text.at + at, literal.at, literal.length) == 0) {
+                at += literal.length;
+                part = behind;
                 continue;
             }
         }
         if (star == SIZE_MAX || retry >= text.length) return 0;
         for (retry++; retry < text.length && (text.at[retry] & 0xC0) == 0x80; retry++) {}
         if (glob.at[star] == '=') { /* straight to where the part behind the star stands next */
-            uint32_t length;
-            memcpy(&length, glob.at + star + 1, 4);
-            const uint8_t *next = memmem(text.at + retry, text.length - retry, glob.at + star + 5, length);
+            size_t behind = star;
+            Slice literal = packed_at(glob, &behind);
+            const uint8_t *next = memmem(text.at + retry, text.length - retry, literal.at, literal.length);
             if (!next) return 0;
             retry = (size_t)(next - text.at);
         }
@@ -463,7 +471,12 @@ static int call_holds(Core *core, const Leaf *leaf, uint32_t number, Token *of, 
     if (text.length < leaf->shortest || !can_start(leaf, text)) return 0;
     if (leaf->required.length && is_ascii(text.at, text.length)) { /* (?i)s also finds a long s */
         if (lower_of(core, of, &lower)) return -1;
-        if (!memmem(lower.at, lower.length, leaf->required.at, leaf->required.length)) return 0;
+        size_t at = 0;
+        Slice literal;
+        do {
+            if (at == leaf->required.length) return 0;
+            literal = packed_at(leaf->required, &at);
+        } while (!memmem(lower.at, lower.length, literal.at, literal.length));
     }
     uint64_t hash = memo_hash(&core->memo, owner, of->raw);
     if (memo_find(&core->memo, hash, owner, of->raw, &answer)) return (int)answer;
@@ -528,15 +541,31 @@ static int leaf_holds(Core *core, uint32_t number) {
     return 0;
 }
 
-/* 1, 0 or -1. A member that another one of its name replaces is among the scalars here, so what rests on a keyword that
-   was found is asked of Python. */
+/* Whether an object may have a key twice: then what is replaced is still among the scalars. */
+static int may_repeat(Core *core) {
+    enum { FEW = 100 };
+    if (core->form == FORM_DICTS) return 0;
+    for (uint32_t object = 0; object < core->tape.count; object++) {
+        uint32_t count = 0, end = token(core, object)->next;
+        if (!token(core, object)->object) continue;
+        for (uint32_t n = object + 1; n < end; n = token(core, n)->next) {
+            if (++count > FEW) return 1;
+            Slice key = token(core, n)->key;
+            for (uint32_t other = token(core, n)->next; other < end; other = token(core, other)->next)
+                if (same(token(core, other)->key, key.at, key.length)) return 1;
+        }
+    }
+    return 0;
+}
+
+/* 1, 0 or -1. What rests on a keyword that was found where it may be replaced is asked of Python. */
 static int rule_holds(Core *core, uint32_t number) {
     int32_t at = (int32_t)AT(core->rules, Rule, number)->step;
     while (at >= 0) {
         const Step *step = AT(core->steps, Step, at);
         int holds = leaf_holds(core, step->leaf);
         if (holds < 0) return -1;
-        if (holds && AT(core->leaves, Leaf, step->leaf)->field == 0 && core->form != FORM_DICTS) {
+        if (holds && AT(core->leaves, Leaf, step->leaf)->field == 0 && may_repeat(core)) {
             PyObject *about = subject(core);
             PyObject *result = about ? PyObject_CallMethod(core->callbacks, "confirm", "IOi", number, about, core->form) : NULL;
             holds = result ? PyObject_IsTrue(result) : -1;
@@ -649,7 +678,7 @@ static int collect(Core *core, Group *group) {
             waiting[count++].hash = hash;
         }
     }
-    if (group->keyword_rules.count && !core->plain) { /* whatever its escapes hide */
+    if (group->keyword_rules.count && !core->plain) { /* letters may be written otherwise */
         for (uint32_t i = 0; i < group->keyword_rules.count; i++)
             if (ask(core, group->keyword_rules.items[i])) return -1;
     } else if (group->keywords.count) {
@@ -853,7 +882,7 @@ static PyObject *examine_line(Core *core, const uint32_t *constants, uint32_t fo
         int usable = read == TAPE_OK && find_roots(core, form);
         if (usable && form == FORM_EVENT && (usable = own_source(core, ids)) < 0) return NULL;
         if (!usable) return Py_XNewRef(subject(core));
-        core->plain = core->tape.ascii && !core->tape.unicode;
+        core->plain = !core->tape.hides;
         fill_slots(core, ORIGINAL, core->roots[ORIGINAL]);
         fill_slots(core, OCSF, core->roots[OCSF]);
         int made = group_of(core, ids, &group);
@@ -1128,17 +1157,18 @@ static int add_gate(Core *core, PyObject *four) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "a gate's parts do not fit");
         return -1;
     }
-    Literal *literals = calloc((size_t)gate->leaf_count + 1, sizeof *literals);
+    size_t most = 1;
+    for (uint32_t n = 0; n < gate->leaf_count; n++) most += 1 + AT(core->leaves, Leaf, gate->leaves[n])->required.length / 5;
+    Literal *literals = calloc(most, sizeof *literals);
     uint32_t count = 0;
     if (!literals) { PyErr_NoMemory(); return -1; }
     for (uint32_t n = 0; n < gate->leaf_count && !failed; n++) {
         const Leaf *leaf = AT(core->leaves, Leaf, gate->leaves[n]);
         if (leaf->what == LITERAL && !leaf->raw) literals[count++] = (Literal){leaf->text, n, leaf->how};
         else if (!leaf->required.length) failed = add(&gate->tests, n);
-        else {
-            literals[count++] = (Literal){leaf->required, n, CONTAINS};
-            if (leaf->what == CALL) failed = add(&gate->gated, n);
-        }
+        else if (leaf->what == CALL) failed = add(&gate->gated, n);
+        for (size_t at = 0; at < leaf->required.length && !failed;)
+            literals[count++] = (Literal){packed_at(leaf->required, &at), n, CONTAINS};
     }
     if (failed) { free(literals); return -1; }
     return build(&gate->literals, literals, count, 0);

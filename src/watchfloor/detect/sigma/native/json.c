@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "json.h"
 
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #endif
 
 enum { MOST_DEPTH = 64, MOST_TOKENS = 1 << 18, KEPT_BLOCK = 1 << 18 };
+enum { KELVIN = 0x212A, DOTTED_I = 0x130 }; /* the only letters beyond ASCII whose lower case has an ASCII letter */
 
 /* ---- memory of one event */
 
@@ -119,9 +121,9 @@ static const uint8_t *escape(Tape *tape, const uint8_t *p, const uint8_t *end) {
     case 'u': break;
     default: return NULL;
     }
-    tape->unicode = 1;
     if (end - p < 6) return NULL;
     int unit = hex4(p + 2);
+    if ((unit >= 0x20 && unit < 0x80) || unit == KELVIN || unit == DOTTED_I) tape->hides = 1;
     if (unit < 0 || (unit >= 0xDC00 && unit <= 0xDFFF)) return NULL;
     if (unit < 0xD800 || unit > 0xDBFF) return p + 6;
     if (end - p < 12 || p[6] != '\\' || p[7] != 'u') return NULL;
@@ -261,10 +263,12 @@ int tape_read(Tape *tape, const uint8_t *p, const uint8_t *end) {
     uint32_t open[MOST_DEPTH];
     int depth = 0, escaped = 0;
     tape->count = 0;
-    tape->unicode = 0;
+    tape->hides = 0;
     if ((size_t)(end - p) >= UINT32_MAX) return TAPE_UNUSUAL;
-    tape->ascii = is_ascii(p, (size_t)(end - p));
-    if (!tape->ascii && !is_utf8(p, end)) return TAPE_UNUSUAL;
+    if (!is_ascii(p, (size_t)(end - p))) {
+        if (!is_utf8(p, end)) return TAPE_UNUSUAL;
+        tape->hides = memmem(p, (size_t)(end - p), "\xE2\x84\xAA", 3) || memmem(p, (size_t)(end - p), "\xC4\xB0", 2);
+    }
     p = spaces(p, end);
     if (p == end || *p != '{') return TAPE_UNUSUAL;
     for (;;) { /* at a value, or at the key of one */

@@ -32,8 +32,7 @@ typedef struct {
 typedef struct {
     Token *tokens;
     uint32_t count, room;
-    int ascii;   /* the line has no byte above 127 */
-    int unicode; /* it has escapes of the form \uXXXX */
+    int hides; /* ASCII letters may be in the line that it does not show: escaped, or as what they are in lower case */
 } Tape;
 
 /* Memory for one event: all of it is given back at once. */

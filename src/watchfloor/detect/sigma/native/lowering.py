@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from watchfloor.detect.sigma.fields import Field
+from watchfloor.detect.sigma.index import requirement
 from watchfloor.detect.sigma.matchers import reads_raw_text, text_test
 from watchfloor.detect.sigma.native import _core
 from watchfloor.detect.sigma.nodes import LITERAL, And, Leaf, Node, Not, Or
 from watchfloor.detect.sigma.rules import Rule
+from watchfloor.detect.sigma.witness import witnesses
 
 ORIGINAL, OCSF, DERIVED = 0, 1, 2
 KINDS = {"original": ORIGINAL, "ocsf": OCSF, "derived": DERIVED}
@@ -52,8 +54,9 @@ class Lowering:
                 always.append(number)
             for leaf in found or ():
                 if leaf.field is None:
-                    keyword_rules.append(number)
-                    keywords.append(keyword_run(leaf).encode())
+                    runs = keyword_runs(leaf)
+                    keyword_rules.extend([number] * len(runs))
+                    keywords += [run.encode() for run in runs]
                 else:
                     gates[leaf.field][leaf].append(number)
         packed = tuple(self._gate(field, leaves) for field, leaves in gates.items())
@@ -72,7 +75,7 @@ class Lowering:
         steps = _Steps(self)
         steps.add(node, _Target(_YES), _Target(_NO))
         self._core.add_rule(number, steps.packed())
-        return witnesses(node)
+        return _asked_when(node)
 
     def _field(self, field: Field | None) -> int:
         found = self._fields.get(field)
@@ -109,14 +112,17 @@ class Lowering:
             other, starts, ends = data
             how = "contains" if starts and ends else "startswith" if starts else "endswith" if ends else "equals"
             return self._add(_REFERS, _HOW[how], False, field, self._field(other))
-        required = required_of(leaf).encode()
+        needs = requirement(leaf)
+        required = _packed(["=" + literal for literal in needs.literals]) or b""
         if leaf.kind in LITERAL and (text := _utf8(data)) is not None:
-            return self._add(_LITERAL, _HOW[leaf.kind], raw, field, data=text, required=required)
+            return self._add(_LITERAL, _HOW[leaf.kind], raw, field, data=text, required=required if raw else b"")
         test = text_test(leaf)
-        if leaf.kind == "glob" and (packed := _packed_glob(data)) is not None:
+        if leaf.kind == "glob" and (packed := _packed(data)) is not None:
             return self._add(_GLOB, 0, raw, field, data=packed, test=test, required=required)
         start = _STARTS.get(leaf.kind, _ANY_START)
-        return self._add(_CALL, 0, raw, field, test=test, required=required, start=start)
+        return self._add(
+            _CALL, 0, raw, field, test=test, required=required, shortest=needs.width, start=start
+        )
 
     def _add(
         self,
@@ -143,7 +149,7 @@ def _utf8(text: str) -> bytes | None:
         return None
 
 
-def _packed_glob(parts: Sequence[str]) -> bytes | None:
+def _packed(parts: Sequence[str]) -> bytes | None:
     packed = b""
     for part in parts:
         text = _utf8(part[1:])
@@ -153,49 +159,19 @@ def _packed_glob(parts: Sequence[str]) -> bytes | None:
     return packed
 
 
-def required_of(leaf: Leaf) -> str:
-    """A lower-case literal that every text has, in lower case, for which the leaf holds; "" when none is known."""
-    if leaf.kind in LITERAL:
-        parts = [leaf.data]
-    elif leaf.kind == "glob":
-        parts = [part[1:] for part in leaf.data if part[0] == "="]
-    else:
-        return ""
-    if leaf.cased:  # the lower case of a text depends on what stands around it, but for ASCII
-        parts = [part.lower() for part in parts if part.isascii()]
-    return max((part for part in parts if _utf8(part) is not None), key=len, default="")
+def keyword_runs(leaf: Leaf) -> list[str]:
+    """Of these one has to stand, in letters of either case, in any line of JSON in which a keyword is found; none: nothing
+    is known."""
+    runs = [max(_KEYWORD_RUN.findall(literal), key=len, default="") for literal in requirement(leaf).literals]
+    return runs if all(runs) else []
 
 
-def keyword_run(leaf: Leaf) -> str:
-    """What has to stand, in letters of either case, in any line of JSON in which a keyword is found; "" for none."""
-    runs = _KEYWORD_RUN.findall(required_of(leaf))
-    return max(runs, key=len, default="")
-
-
-def witnesses(node: Node) -> tuple[Leaf, ...] | None:
-    """Leaves of which at least one holds whenever the node does; None when there is no such set."""
-    if isinstance(node, Leaf):
-        no_text = node.kind in ("null", "exists", "fieldref") or (node.field is None and not keyword_run(node))
-        return None if no_text else (node,)
-    if isinstance(node, Not):
+def _asked_when(node: Node) -> tuple[Leaf, ...] | None:
+    """The witnesses of a rule that the core looks for; None for a rule that is always asked."""
+    found = witnesses(node)
+    if found is None or any(leaf.kind in ("null", "exists") or not (leaf.field or keyword_runs(leaf)) for leaf in found):
         return None
-    sets = [witnesses(item) for item in node.items]
-    if isinstance(node, And):
-        return min((s for s in sets if s is not None), key=_frequency, default=None)
-    if any(s is None for s in sets):
-        return None
-    return tuple(dict.fromkeys(leaf for s in sets if s is not None for leaf in s))
-
-
-def _frequency(leaves: Sequence[Leaf]) -> float:
-    return sum(map(_chance, leaves))
-
-
-def _chance(leaf: Leaf) -> float:
-    if leaf.kind not in LITERAL:
-        return 0.2
-    length = len(leaf.data) * (1 if leaf.kind == "contains" else 2)
-    return 1 / (1 + length**2) + (0.1 if leaf.field is None else 0)
+    return found
 
 
 class _Target:

@@ -12,7 +12,7 @@ enum {
     WAYS = 4, /* one line of the processor's cache */
     SLOTS = 1 << 18,
     MEMO_BYTES = 24 << 20, /* of values, for each of two generations */
-    LONGEST_REMEMBERED = 4096,
+    LONGEST_REMEMBERED = 1 << 15,
 };
 
 typedef struct {

@@ -14,6 +14,7 @@ from watchfloor.core.event import Event, get_path
 from watchfloor.detect.sigma.derived import DERIVED
 from watchfloor.detect.sigma.fields import View, find
 from watchfloor.detect.sigma.logsource import Discriminator, LogSource, LogSources
+from watchfloor.detect.sigma.matchers import Test, compile_node
 from watchfloor.detect.sigma.native import _core
 from watchfloor.detect.sigma.native.lowering import KINDS, Lowering
 from watchfloor.detect.sigma.native.lowering import DERIVED as PART
@@ -115,6 +116,7 @@ class _Asked:
         self._alternatives, self._discriminator = alternatives, discriminator
         self._texts = [["", *texts] for texts in known]
         self._groups: dict[tuple[LogSource, ...], int | None] = {(): None}
+        self._tests: dict[int, Test] = {}
         self._last: tuple[bytes, Any] = (b"", None)
         self.logsource = {}
 
@@ -152,7 +154,10 @@ class _Asked:
         return DERIVED[name](self._event(about, form))
 
     def confirm(self, number: int, about: Event | bytes, form: int) -> bool:
-        return self._rules[number].test(View(self._event(about, form)))
+        test = self._tests.get(number)
+        if test is None:
+            test = self._tests[number] = compile_node(self._rules[number].node)
+        return test(View(self._event(about, form)))
 
     def _event(self, about: Event | bytes, form: int) -> Any:
         if not isinstance(about, bytes):
