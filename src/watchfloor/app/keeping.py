@@ -6,7 +6,8 @@ The same for files and for live parcels, whoever reads them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -110,6 +111,12 @@ class Keeper:
             except BaseException:
                 self._noticing.drop()
                 raise
+
+    @contextmanager
+    def between_batches(self) -> Iterator[None]:
+        """A block in which no batch is under way: what batches share may be exchanged in it."""
+        with self._turn:
+            yield
 
     def keep_found(self, findings: Sequence[Finding]) -> None:
         """Keep what was found on events that are kept already. The same finding counts once."""

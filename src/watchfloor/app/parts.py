@@ -127,6 +127,10 @@ class Parts:
         settings = self.settings
         return Detector.load(settings.rules, shipped=settings.shipped_rules, intel=self.intel)
 
+    def use(self, detector: Detector) -> None:
+        """Have another detector from now on: between two batches only (`Keeper.between_batches`)."""
+        self.__dict__["detector"] = detector
+
     @cached_property
     def lake(self) -> Lake:
         from watchfloor.store.lake import Lake

@@ -18,6 +18,7 @@ from watchfloor.app.keeping import Keeper
 from watchfloor.app.parts import Parts
 from watchfloor.app.progress import Report, silent
 from watchfloor.app.retro import Retro
+from watchfloor.app.rulebook import Rulebook
 from watchfloor.app.suppressions import Suppressions
 from watchfloor.core.finding import Finding
 from watchfloor.core.noun import Noun
@@ -81,6 +82,7 @@ class Pipeline:
         self._decider = Decider(parts)
         self._retro = Retro(parts)
         self._suppressions = Suppressions(parts)
+        self.rulebook = Rulebook(parts, self.keeper)
         self._deciding = threading.Lock()
 
     @_few_collections()
@@ -98,6 +100,7 @@ class Pipeline:
         """
         parts, started = self._parts, time.perf_counter()
         since = parts.clock()
+        self.rulebook.settle(by)
         counts: Counter[str] = Counter()
         mappings: Counter[str] = Counter()
         layers: Counter[str] = Counter()

@@ -37,6 +37,7 @@ class Watchfloor:
         self.pipeline = Pipeline(parts)
         self.intake = Intake(parts, self.pipeline)
         self.supervisor = Supervisor(parts)
+        self.rulebook = self.pipeline.rulebook
         self.desk = Desk(parts, self.pipeline, self.intake, self.supervisor)
         self.live_sources = LiveSources(parts)
         self.collected = Collected(parts)

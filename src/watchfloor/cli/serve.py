@@ -88,7 +88,14 @@ def serve_console(
     app = create_app(product.desk, parts.accounts, settings)
     # A supervisor's SIGTERM ends it as Ctrl-C does: work under way is finished, and nothing is left half done.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), product.intake.running() as spool, product.supervisor.running(spool):
+    if hasattr(signal, "SIGHUP"):  # as daemons do: load the rules again
+        signal.signal(signal.SIGHUP, lambda *_: product.rulebook.ask("SIGHUP"))
+    with (
+        suppress(KeyboardInterrupt),
+        product.rulebook.running(),
+        product.intake.running() as spool,
+        product.supervisor.running(spool),
+    ):
         door = Door(spool, product.live_sources, parts.tenant, parts.clock)
         ConsoleServer(app, Intake(app, door, settings.hosts)).run(sockets=[listening])
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from watchfloor.cli.detect import check, find
+from watchfloor.cli.detect import check, find, suppress, versions
 
 PLAIN = "run"
 
@@ -38,3 +38,6 @@ app = typer.Typer(
 app.command(PLAIN)(find.run)
 app.command()(check.lint)
 app.command("test")(check.trial)
+app.add_typer(suppress.app, name="suppress")
+app.command()(versions.reload)
+app.command()(versions.history)
