@@ -31,6 +31,7 @@ def checks(home: Path, rules: Sequence[Path] = ()) -> Iterator[Check]:
         ("sources", lambda: _sources(home)),
         ("intelligence", lambda: _intelligence(home)),
         ("console libraries", _assets),
+        ("rules in use", lambda: _rules_in_use(home)),
         ("lake", lambda: _lake(home)),
         ("record", lambda: _record(home)),
     )
@@ -140,6 +141,23 @@ def _assets() -> str:
             "absent: no live updates and no graph", do="Run: python3 tools/assets.py (needs the npm registry)"
         )
     return "present"
+
+
+def _rules_in_use(home: Path) -> str:
+    if not (home / "watchfloor.db").exists():
+        return "none yet"
+    from watchfloor.app.watchfloor import Watchfloor
+
+    with Watchfloor.open(home) as product:
+        current = product.rulebook.current()
+    if current is None:
+        return "none yet"
+    if current.refused:
+        raise WatchfloorError(
+            f"a newer set is broken and {len(current.rules):,} older rules stay in use: {current.refused[0]}",
+            do="Mend it; a server takes it by itself then",
+        )
+    return f"{len(current.rules):,}, from {', '.join(place.words for place in current.places)}"
 
 
 def _lake(home: Path) -> str:
