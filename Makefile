@@ -67,4 +67,4 @@ lock: ## write the lock files anew from pyproject.toml (needs uv)
 	$(COMPILE) --all-extras --group dev -o locks/dev.txt
 
 clean: ## remove what was installed and built
-	rm -rf .venv node_modules src/watchfloor/server/static/vendor .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv node_modules src/watchfloor/server/static/vendor src/watchfloor/detect/sigma/native/*.so .mypy_cache .ruff_cache .pytest_cache

@@ -81,6 +81,7 @@ def main() -> None:
         make_venv()
     try:
         install(sys.argv[1])
+        subprocess.run([str(PYTHON), str(ROOT / "tools" / "native.py")], check=True, cwd=ROOT)
     except subprocess.CalledProcessError as error:
         fail(f"{' '.join(map(str, error.cmd[:6]))} ... failed; its own message stands above")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ def checks(home: Path, rules: Sequence[Path] = ()) -> Iterator[Check]:
     """Every check, each by itself: one that fails stops none of the others."""
     tests: tuple[tuple[str, Callable[[], str]], ...] = (
         ("content", _content),
+        ("detection engine", _engine),
         ("home", lambda: _home(home)),
         ("settings", lambda: _settings(home)),
         ("disk", lambda: _disk(home)),
@@ -59,6 +61,20 @@ def _content() -> str:
     if problems := Detector.load().problems:
         raise WatchfloorError(f"{len(problems)} shipped detections do not load: {problems[0]}", do="Install again")
     return f"mappings, detections, playbooks and {len(questions.questions)} questions load"
+
+
+def _engine() -> str:
+    from watchfloor.detect.sigma.logsource import LogSources
+    from watchfloor.detect.sigma.path import path_for
+
+    if path_for((), LogSources({})).name == "native":
+        return "the native path is in use"
+    if os.environ.get("WATCHFLOOR_ENGINE"):
+        return "the plain path is in use, as the environment variable WATCHFLOOR_ENGINE says"
+    return (
+        "the plain path is in use: same matches, several times slower. The native core is not built; with a C compiler "
+        "and Python's headers (Debian: gcc, python3-dev), make install builds it"
+    )
 
 
 def _home(home: Path) -> str:
