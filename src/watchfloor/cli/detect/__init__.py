@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from watchfloor.cli.detect import check, find, suppress, versions
+from watchfloor.cli.detect import check, find, look, suppress, versions
 
 PLAIN = "run"
 
@@ -38,6 +38,9 @@ app = typer.Typer(
 app.command(PLAIN)(find.run)
 app.command()(check.lint)
 app.command("test")(check.trial)
+app.command()(look.backtest)
+app.command()(look.noise)
+app.command()(look.coverage)
 app.add_typer(suppress.app, name="suppress")
 app.command()(versions.reload)
 app.command()(versions.history)
