@@ -40,6 +40,8 @@ class Detection(Noun):
     description: str = ""
     false_positives: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    version: str = ""
+    """Of a rule the digest of what it said when it raised the finding (`sha256:...`)."""
 
     @property
     def klass(self) -> str:

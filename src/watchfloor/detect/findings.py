@@ -50,6 +50,7 @@ def of_rule(rule: Rule, event: Event) -> Raised:
         description=rule.description,
         false_positives=rule.false_positives,
         references=rule.references,
+        version=rule.digest,
     )
     return Raised(detection, rule.severity, rule.title, rule.techniques, rule.tactics)
 

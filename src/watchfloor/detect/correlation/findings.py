@@ -58,6 +58,7 @@ def finding_of(rule: Correlation, group: Group, match: Match) -> Finding:
             description=rule.description,
             false_positives=rule.false_positives,
             references=rule.references,
+            version=rule.digest,
         ),
         severity=rule.severity,
         layer=shown["layer"],
