@@ -18,7 +18,7 @@ from watchfloor.detect.findings import Threads, finding, of_rule, source_of
 from watchfloor.detect.indicators import indicator_findings
 from watchfloor.detect.learned import Learned
 from watchfloor.detect.reported import report_of_mail
-from watchfloor.detect.sigma.correlation import Correlations, compiled
+from watchfloor.detect.sigma.correlation import Correlation, Correlations, compiled
 from watchfloor.detect.sigma.engine import Engine
 from watchfloor.detect.sigma.fields import FieldNames
 from watchfloor.detect.sigma.logsource import LogSources
@@ -84,6 +84,11 @@ class Detector:
                 loader.problems.append(RuleProblem(rule.file, rule.title, reason))
         correlations, problems = compiled(loader.correlations, list(kept.values()), names)
         return cls(list(kept.values()), correlations, loader.problems + problems, intel, Threads.shipped())
+
+    @property
+    def all_rules(self) -> tuple[Rule | Correlation, ...]:
+        """Single rules and correlations."""
+        return (*self.rules, *self.correlations)
 
     def rules_for(self, event: Event) -> list[Rule]:
         """The rules whose log source means this event, whether or not they match it."""
