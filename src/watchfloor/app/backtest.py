@@ -18,7 +18,9 @@ from watchfloor.core.event import Event
 from watchfloor.core.finding import Finding
 from watchfloor.detect import Detector
 from watchfloor.detect.engineering.forecast import Forecast, forecast
+from watchfloor.detect.sigma.correlation import Correlation
 from watchfloor.detect.sigma.nodes import leaves_of
+from watchfloor.detect.sigma.rules import Rule
 from watchfloor.detect.sigma.values import text_of
 from watchfloor.store.lake_scan import segments_between
 
@@ -130,26 +132,26 @@ def backtest(parts: Parts, rules: Sequence[str], since: int, before: int, report
     return [_result(parts, wanted[uid], tally, days, usual.get(uid, [])) for uid, tally in tallies.items()]
 
 
-def _detector(parts: Parts, rules: Sequence[str]) -> tuple[Detector, dict[str, Any]]:
+def _detector(parts: Parts, rules: Sequence[str]) -> tuple[Detector, dict[str, Rule | Correlation]]:
     """A detector that has the rules, and those of them that are meant, by uid."""
     paths = [Path(rule) for rule in rules if Path(rule).exists()]
     uids = [rule for rule in rules if not Path(rule).exists()]
     if paths and uids:
         raise WatchfloorError("rules by path and rules by id do not go together", do="Run it for each")
     if uids:
-        there = {one.uid: one for one in (*parts.detector.rules, *parts.detector.correlations)}
+        there = {one.uid: one for one in parts.detector.all_rules}
         missing = [uid for uid in uids if uid not in there]
         if missing:
             raise WatchfloorError(f"{missing[0]!r} is no path and no rule in use", do="See: watchfloor detect history")
         return parts.detector, {uid: there[uid] for uid in uids}
     detector = Detector.load(paths, shipped=False)
-    mine = {one.uid: one for one in (*detector.rules, *detector.correlations)}
+    mine = {one.uid: one for one in detector.all_rules}
     fatal = [problem for problem in detector.problems if problem.fatal]
     if fatal:  # it may refer to rules in use
         settings = parts.settings
         detector = Detector.load([*paths, *settings.rules], shipped=settings.shipped_rules)
         files = {problem.file for problem in fatal}
-        loaded = (*detector.rules, *detector.correlations)
+        loaded = detector.all_rules
         mine |= {one.uid: one for one in loaded if one.file in files}
         still = [p for p in detector.problems if p.fatal and p.file in files and "has the id of" not in p.reason]
         if still:
@@ -163,16 +165,18 @@ def _days(parts: Parts, since: int, before: int) -> list[str]:
     return sorted({segment.day for segment in segments_between(parts.lake, parts.tenant, since, before)})
 
 
-def _usual(parts: Parts, detector: Detector, wanted: Mapping[str, Any]) -> dict[str, list[Event]]:
+def _usual(parts: Parts, detector: Detector, wanted: Mapping[str, Rule | Correlation]) -> dict[str, list[Event]]:
     """Some events of each rule's log source, whatever the rule says of them."""
-    sources = {uid: getattr(one, "logsource", None) for uid, one in wanted.items()}
-    if not any(sources.values()):
+    sources = {uid: one.logsource for uid, one in wanted.items() if isinstance(one, Rule)}
+    if not sources:
         return {}
     some = sample(parts, detector)
     return {uid: some[source][1] for uid, source in sources.items() if source in some}
 
 
-def _result(parts: Parts, rule: Any, tally: _Tally, days: Sequence[str], usual: Sequence[Event]) -> Backtest:
+def _result(
+    parts: Parts, rule: Rule | Correlation, tally: _Tally, days: Sequence[str], usual: Sequence[Event]
+) -> Backtest:
     uid, tenant, documents = rule.uid, parts.tenant, parts.documents
     counts = {day: tally.days[day] for day in sorted({*days, *tally.days})}
     today = day_of(parts.clock())
@@ -182,7 +186,7 @@ def _result(parts: Parts, rule: Any, tally: _Tally, days: Sequence[str], usual: 
     mine = {finding.uid for finding in known}
     cases = [c.uid for c in documents.find(tenant, Case, limit=None) if not mine.isdisjoint(c.findings)] if mine else []
     families = {family for family, _ in tally.families.most_common()} or {
-        rule.family if hasattr(rule, "family") else ""
+        rule.logsource.family if isinstance(rule, Rule) else rule.family
     }
     labels = parts.labels()
     return Backtest(
@@ -206,9 +210,9 @@ def _result(parts: Parts, rule: Any, tally: _Tally, days: Sequence[str], usual: 
     )
 
 
-def _asked(rule: Any) -> set[str]:
+def _asked(rule: Rule | Correlation) -> set[str]:
     """The fields that a rule asks for: their values are why it matches, and no noise."""
-    leaves = leaves_of(rule.node) if hasattr(rule, "node") else ()
+    leaves = leaves_of(rule.node) if isinstance(rule, Rule) else ()
     return {path for leaf in leaves if leaf.field for path in (leaf.field.name, *(p for _, p in leaf.field.places))}
 
 

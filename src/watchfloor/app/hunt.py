@@ -88,7 +88,7 @@ class Hunt:
             keeper.keep_found([one.finding for one in some])
             count += len(some)
             yield from some
-        digests = sorted({one.digest for one in (*self._detector.rules, *self._detector.correlations)})
+        digests = sorted({one.digest for one in self._detector.all_rules})
         body = {
             "since": self._since,
             "before": self._before,

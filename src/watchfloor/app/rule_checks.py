@@ -107,7 +107,7 @@ class _Recorder:
 
     def __init__(self, detector: Detector, normalizer: Normalizer) -> None:
         self._detector, self._normalizer = detector, normalizer
-        self._titles = {one.uid: one.title for one in (*detector.rules, *detector.correlations)}
+        self._titles = {one.uid: one.title for one in detector.all_rules}
         self._done: set[Path] = set()
 
     def named_by(self, rule: RuleDocument) -> Iterator[TestResult]:

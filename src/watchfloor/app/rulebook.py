@@ -217,7 +217,7 @@ def _rules_of(detector: Detector) -> tuple[RuleInUse, ...]:
             level=one.severity.name,
             file=one.file,
         )
-        for one in (*detector.rules, *detector.correlations)
+        for one in detector.all_rules
     )
 
 

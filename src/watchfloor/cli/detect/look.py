@@ -99,7 +99,7 @@ def _put_backtest(one: Backtest) -> None:
 def _put_noise(one: Backtest) -> None:
     put(f"{one.title}  {one.level}  {one.uid}", "bold")
     put(f"  {_expected(one)}")
-    filters = {}
+    filters: dict[str, str] = {}
     for cause in one.causes:
         put(
             f"  {cause.share:.0%} of the findings have {cause.field} = {cause.value} "

@@ -88,7 +88,7 @@ def add(
 def find_detection(product: Watchfloor, given: str) -> str:
     """The uid that was meant, of the detections in use and of those that findings know. Raises NotFoundError."""
     detector = product.parts.detector
-    known = {one.uid: one.title for one in (*detector.rules, *detector.correlations)}
+    known = {one.uid: one.title for one in detector.all_rules}
     known |= {finding.detection.uid: finding.detection.title for finding in product.pipeline.findings()}
     if given in known:
         return given

@@ -125,7 +125,7 @@ def event_of(given: Any, logsource: Mapping[str, str], *, uid: str = "e0", time:
 def uid_of(detector: Detector, rule: RuleDocument) -> str | None:
     """The uid under which a document was loaded; None when it was not."""
     named = rule.value("id")
-    loaded = (*detector.rules, *detector.correlations)
+    loaded = detector.all_rules
     return next(
         (one.uid for one in loaded if one.uid == named or (one.file == rule.file and one.title == rule.title)), None
     )

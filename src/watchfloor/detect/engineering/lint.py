@@ -108,7 +108,7 @@ def _twice(rules: Iterable[RuleDocument]) -> Iterator[Problem]:
 
 def _absent(rules: Iterable[RuleDocument], detector: Detector) -> Iterator[Problem]:
     """Correlations that refer to rules which are not there."""
-    loaded = (*detector.rules, *detector.correlations)
+    loaded = detector.all_rules
     there = {name for one in loaded for name in (one.uid, one.name) if name}
     for rule in rules:
         section = entries_of(rule.entries["correlation"][1]) if rule.kind == "correlation" else {}

@@ -13,7 +13,7 @@ from watchfloor.detect.engineering.problem import Problem, error, warning
 
 _WORD = re.compile(r"[^\s()|]+")
 _OPERATORS = frozenset({"and", "or", "not", "of", "all", "any", "them", "1"})
-_PLAIN = (frozenset(), frozenset({"startswith"}), frozenset({"endswith"}))
+_PLAIN: tuple[frozenset[str], ...] = (frozenset(), frozenset({"startswith"}), frozenset({"endswith"}))
 _FILTERED = re.compile(r"\bnot\s+(?:(?:1|any|all)\s+of\s+)?([\w*.-]+)", re.IGNORECASE)
 
 
