@@ -21,8 +21,9 @@ from watchfloor.detect.reported import report_of_mail
 from watchfloor.detect.sigma.correlation import Correlation, Correlations, compiled
 from watchfloor.detect.sigma.engine import Engine
 from watchfloor.detect.sigma.fields import FieldNames
+from watchfloor.detect.sigma.loader import Loader
 from watchfloor.detect.sigma.logsource import LogSources
-from watchfloor.detect.sigma.rules import Loader, Rule, RuleProblem
+from watchfloor.detect.sigma.rules import Rule, RuleProblem
 from watchfloor.detect.vendor import vendor_detection
 
 

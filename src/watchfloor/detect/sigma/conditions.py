@@ -30,15 +30,11 @@ from sigma.types import (
 )
 
 from watchfloor.detect.sigma.fields import Field
-from watchfloor.detect.sigma.nodes import And, Leaf, Node, Not, Or
+from watchfloor.detect.sigma.nodes import And, Leaf, Node, Not, Or, UnsupportedError
 from watchfloor.detect.sigma.regex import source_of
 from watchfloor.detect.sigma.values import text_of
 
 Placeholders = Mapping[str, Sequence[str]]
-
-
-class UnsupportedError(ValueError):
-    """Something in a rule that cannot be evaluated; the message says what."""
 
 
 class Translator:
@@ -66,11 +62,12 @@ class Translator:
             case SigmaExpansion():
                 return Or(tuple(self._value(field, item) for item in value.values))
             case SigmaRegularExpression():
-                values = value.replace_placeholders(self._fill) if value.contains_placeholder() else [value]
-                return _any([Leaf(field, "regex", source_of(filled)) for filled in values])
+                patterns = value.replace_placeholders(self._fill) if value.contains_placeholder() else [value]
+                return _any([Leaf(field, "regex", source_of(each)) for each in patterns])
             case SigmaString():
                 cased = isinstance(value, SigmaCasedString)
-                return _any([_string(field, s, cased) for s in value.replace_placeholders(self._fill)])
+                filled = value.replace_placeholders(self._fill) if value.contains_placeholder() else [value]
+                return _any([_string(field, each, cased) for each in filled])
             case SigmaTimestampPart():
                 return Leaf(field, "time", (value.timestamp_part.name.lower(), value.number))
             case SigmaNumber():

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sigma.correlations import SigmaExtendedCorrelationCondition
-
 from watchfloor.core.finding import Severity
-from watchfloor.detect.sigma.conditions import UnsupportedError
+from watchfloor.detect.sigma.entries import ParsedCorrelation
 from watchfloor.detect.sigma.expressions import Term, terms_of
 from watchfloor.detect.sigma.fields import Field, FieldNames
-from watchfloor.detect.sigma.parsed import ParsedCorrelation
-from watchfloor.detect.sigma.rules import Rule, RuleProblem, described
+from watchfloor.detect.sigma.nodes import UnsupportedError
+from watchfloor.detect.sigma.rules import Rule, RuleProblem
 
 MOST_COUNTED = 10_000
 """Events that are kept of one group; a rule that needs more could never match, and is refused."""
@@ -161,7 +159,7 @@ class _Book:
         first = self.correlations.setdefault(one.uid, one)
         if first is not one:
             return first.file
-        self._name(str(one.rule.name or ""), one.file, one.uid)
+        self._name(one.name, one.file, one.uid)
         return None
 
     def find(self, reference: str, file: str) -> str:
@@ -206,62 +204,54 @@ def _below(ref: str, book: _Book, done: dict[str, Correlation], failed: dict[str
 
 
 def _correlation(one: ParsedCorrelation, refs: list[str], book: _Book, done: Mapping[str, Correlation]) -> Correlation:
-    rule, kind = one.rule, one.rule.type.name.lower()
     below = [done.get(ref) or book.rules[ref] for ref in refs]
-    group_by = tuple(rule.group_by or ())
-    if len(refs) > _MOST_RULES or len(group_by) > _MOST_GROUP_BY:
+    if len(refs) > _MOST_RULES or len(one.group_by) > _MOST_GROUP_BY:
         raise UnsupportedError(f"more than {_MOST_RULES} rules or {_MOST_GROUP_BY} fields to group by")
     paths = sum(done[ref].paths if ref in done else 1 for ref in refs)
     if paths > _MOST_PATHS:
         raise UnsupportedError(f"more than {_MOST_PATHS} ways through correlations to single rules")
     terms: tuple[Term, ...] = ()
-    bounds: tuple[Bound, ...] = ()
-    fields: tuple[str, ...] = ()
-    percentile = 50
-    if isinstance(rule.condition, SigmaExtendedCorrelationCondition):
-        terms = terms_of(rule.condition.parsed, {name: n for n, name in enumerate(one.wanted)})
+    if one.expression is not None:
+        terms = terms_of(one.expression, {name: n for n, name in enumerate(one.wanted)})
     else:
-        bounds = tuple((c.op.name.lower(), c.count) for c in one.conditions)
-        named = rule.condition.fieldref
-        fields = tuple(map(str, named if isinstance(named, list) else [named])) if named else ()
-        if kind == "value_percentile":
-            if rule.condition.percentile is None or not 0 <= rule.condition.percentile <= 100:
-                raise UnsupportedError("value_percentile needs a `percentile` from 0 to 100")
-            percentile = rule.condition.percentile
-        if kind in NUMERIC and len(fields) != 1:
-            raise UnsupportedError(f"{kind} needs one `field`")
-        if kind in ("event_count", "value_count") and any(n > MOST_COUNTED for op, n in bounds if op in ("gt", "gte")):
-            raise UnsupportedError(f"asks for more than the {MOST_COUNTED:,} events that are kept of a group")
-    about = described(rule)
-    for part in ("techniques", "tactics"):
-        about[part] = about[part] or tuple(dict.fromkeys(t for b in below for t in getattr(b, part)))
-    severity = Severity[rule.level.name.lower()] if rule.level else max(b.severity for b in below)
-    aliases = {
-        alias.alias: {book.find(str(ref.reference), one.file): field for ref, field in alias.mapping.items()}
-        for alias in rule.aliases
-    }
+        _check(one)
     return Correlation(
         uid=one.uid,
         title=one.title or "untitled",
         file=one.file,
-        name=str(rule.name or ""),
-        severity=severity,
-        kind=kind,
+        name=one.name,
+        severity=Severity[one.severity] if one.severity else max(b.severity for b in below),
+        kind=one.kind,
         rules=tuple(refs),
         titles=tuple(b.title for b in below),
-        group_by=group_by,
-        span=rule.timespan.seconds * 1_000,
-        bounds=bounds,
-        fields=fields,
-        percentile=percentile,
+        group_by=one.group_by,
+        span=one.span,
+        bounds=one.bounds,
+        fields=one.fields,
+        percentile=50 if one.percentile is None else one.percentile,
         terms=terms,
-        generate=rule.generate,
-        aliases=aliases,
+        generate=one.generate,
+        aliases={alias: {book.find(ref, one.file): field for ref, field in of} for alias, of in one.aliases},
         paths=paths,
+        description=one.description,
+        false_positives=one.false_positives,
+        references=one.references,
+        techniques=one.techniques or tuple(dict.fromkeys(t for b in below for t in b.techniques)),
+        tactics=one.tactics or tuple(dict.fromkeys(t for b in below for t in b.tactics)),
         digest=one.digest,
         modified=one.modified,
-        **about,
     )
+
+
+def _check(one: ParsedCorrelation) -> None:
+    """Raises UnsupportedError for bounds that can never hold, or a condition that says too little."""
+    if one.kind == "value_percentile" and (one.percentile is None or not 0 <= one.percentile <= 100):
+        raise UnsupportedError("value_percentile needs a `percentile` from 0 to 100")
+    if one.kind in NUMERIC and len(one.fields) != 1:
+        raise UnsupportedError(f"{one.kind} needs one `field`")
+    rising = (bound for op, bound in one.bounds if op in ("gt", "gte"))
+    if one.kind in ("event_count", "value_count") and any(bound > MOST_COUNTED for bound in rising):
+        raise UnsupportedError(f"asks for more than the {MOST_COUNTED:,} events that are kept of a group")
 
 
 _Step = tuple[Correlation, int]

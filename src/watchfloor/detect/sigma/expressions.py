@@ -5,15 +5,6 @@ from __future__ import annotations
 from itertools import product
 from typing import Any, NamedTuple
 
-from sigma.correlations import (
-    CorrelationConditionAND,
-    CorrelationConditionNOT,
-    CorrelationConditionOR,
-    SigmaRuleReference,
-)
-
-from watchfloor.detect.sigma.conditions import UnsupportedError
-
 MOST_TERMS = 256
 
 
@@ -24,9 +15,12 @@ class Term(NamedTuple):
     absent: frozenset[int]
 
 
-def terms_of(node: Any, places: dict[str, int]) -> tuple[Term, ...]:
-    """The terms of which one must hold. Raises UnsupportedError for an expression with more than MOST_TERMS."""
-    found = _terms(node, places, wanted=True)
+def terms_of(expression: Any, places: dict[str, int]) -> tuple[Term, ...]:
+    """The terms of which one must hold. `expression` is a name, or `[and | or | not, ...]`.
+
+    Raises ValueError for an expression with more than MOST_TERMS.
+    """
+    found = _terms(expression, places, wanted=True)
     unique = {(frozenset(present), frozenset(absent)) for present, absent in found if not present & absent}
     return tuple(sorted((Term(tuple(sorted(p)), a) for p, a in unique), key=lambda t: (t.present, sorted(t.absent))))
 
@@ -35,15 +29,14 @@ _Sides = tuple[frozenset[int], frozenset[int]]
 
 
 def _terms(node: Any, places: dict[str, int], wanted: bool) -> list[_Sides]:
-    if isinstance(node, SigmaRuleReference):
-        one = frozenset({places[node.reference]})
+    if isinstance(node, str):
+        one = frozenset({places[node]})
         return [(one, frozenset())] if wanted else [(frozenset(), one)]
-    if isinstance(node, CorrelationConditionNOT):
-        return _terms(node.args[0], places, not wanted)
-    if not isinstance(node, CorrelationConditionAND | CorrelationConditionOR):
-        raise UnsupportedError(f"condition part {type(node).__name__} cannot be evaluated")
-    parts = [_terms(arg, places, wanted) for arg in node.args]
-    if isinstance(node, CorrelationConditionOR) is wanted:
+    operator, *given = node
+    if operator == "not":
+        return _terms(given[0], places, not wanted)
+    parts = [_terms(arg, places, wanted) for arg in given]
+    if (operator == "or") is wanted:
         found = [sides for part in parts for sides in part]
     else:
         found = [(frozenset(), frozenset())]
@@ -55,5 +48,5 @@ def _terms(node: Any, places: dict[str, int], wanted: bool) -> list[_Sides]:
 
 def _check(found: list[_Sides]) -> list[_Sides]:
     if len(found) > MOST_TERMS:
-        raise UnsupportedError(f"its condition has more than {MOST_TERMS} alternatives")
+        raise ValueError(f"its condition has more than {MOST_TERMS} alternatives")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -27,8 +28,7 @@ class RuleFile(NamedTuple):
 def rule_files(path: Path) -> Iterator[RuleFile]:
     """Every YAML file of a file, folder or zip, in order of name. What `.git` holds is not the checkout's content."""
     if path.is_dir():
-        for file in paths_in(path):
-            yield from rule_files(file)
+        yield from map(_read, paths_in(path))
     elif not path.is_file():
         yield RuleFile(str(path), problem="no such file or folder")
     elif path.suffix == ".zip":
@@ -39,8 +39,11 @@ def rule_files(path: Path) -> Iterator[RuleFile]:
 
 def paths_in(folder: Path) -> list[Path]:
     """The YAML files of a folder, without what stands in `.git`."""
-    found = (p for p in folder.rglob("*") if p.suffix in SUFFIXES and ".git" not in p.relative_to(folder).parts)
-    return sorted(p for p in found if p.is_file())
+    found: list[str] = []
+    for within, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name != ".git"]
+        found += [os.path.join(within, name) for name in files if name.endswith(SUFFIXES)]
+    return [Path(path) for path in sorted(found, key=lambda path: path.split(os.sep)) if os.path.isfile(path)]
 
 
 def _read(path: Path) -> RuleFile:

@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -67,6 +67,10 @@ class Not(msgspec.Struct, frozen=True):
 Node = And | Or | Not | Leaf
 
 
+class UnsupportedError(ValueError):
+    """Something in a rule that cannot be evaluated; the message says what."""
+
+
 def leaves_of(node: Node) -> Iterator[Leaf]:
     """Every leaf of a node, in order."""
     if isinstance(node, Leaf):
@@ -74,3 +78,44 @@ def leaves_of(node: Node) -> Iterator[Leaf]:
     else:
         for item in (node.item,) if isinstance(node, Not) else node.items:
             yield from leaves_of(item)
+
+
+def written(node: Node) -> list[Any]:
+    """A node as plain data, fields by their names; `read` reads it."""
+    if isinstance(node, And | Or):
+        return ["and" if isinstance(node, And) else "or", *map(written, node.items)]
+    if isinstance(node, Not):
+        return ["not", written(node.item)]
+    data = node.data
+    if node.kind in ("compare", "time"):  # numbers as text: they may be larger than the format has
+        data = [repr(part) if isinstance(part, int | float) else part for part in data]
+    elif node.kind == "fieldref":
+        data = [data[0].name, *data[1:]]
+    return [node.kind, None if node.field is None else node.field.name, data, node.cased]
+
+
+def read(data: list[Any], field: Callable[[str], Field]) -> Node:
+    """The node that `written` wrote; `field` gives the Field of a name."""
+    kind, *rest = data
+    if kind in ("and", "or"):
+        items = tuple(read(item, field) for item in rest)
+        return And(items) if kind == "and" else Or(items)
+    if kind == "not":
+        return Not(read(rest[0], field))
+    name, given, cased = rest
+    if kind == "compare":
+        given = (given[0], _number(given[1]), given[2])
+    elif kind == "time":
+        given = (given[0], _number(given[1]))
+    elif kind == "fieldref":
+        given = (field(given[0]), *given[1:])
+    elif kind == "glob":
+        given = tuple(given)
+    return Leaf(None if name is None else field(name), kind, given, cased)
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)

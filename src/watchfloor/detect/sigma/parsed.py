@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from sigma.correlations import (
+    CorrelationConditionAND,
+    CorrelationConditionNOT,
+    CorrelationConditionOR,
     SigmaCorrelationCondition,
     SigmaCorrelationConditionOperator,
     SigmaCorrelationRule,
     SigmaExtendedCorrelationCondition,
+    SigmaRuleReference,
 )
 from sigma.exceptions import (
     SigmaCorrelationConditionError,
@@ -17,35 +21,24 @@ from sigma.exceptions import (
     SigmaCorrelationTypeError,
     SigmaTimespanError,
 )
+from sigma.rule import SigmaLevel
 
 from watchfloor.core.noun import digest_of
+from watchfloor.detect.sigma.described import described
+from watchfloor.detect.sigma.entries import ParsedCorrelation, Remark
 from watchfloor.detect.sigma.versions import digest_of_rule, modified_of
 
 _OPERATORS = tuple(op.name.lower() for op in SigmaCorrelationConditionOperator)
 _FATAL = (SigmaCorrelationConditionError, SigmaCorrelationRuleError, SigmaCorrelationTypeError, SigmaTimespanError)
 
 
-class ParsedCorrelation(NamedTuple):
-    """A correlation's document. `wanted` are the ids or names that it refers to, `conditions` must all hold."""
-
-    file: str
-    uid: str
-    title: str
-    rule: SigmaCorrelationRule
-    wanted: tuple[str, ...]
-    conditions: tuple[SigmaCorrelationCondition, ...]
-    remarks: tuple[str, ...]
-    """What is wrong with it and does not matter: an id that is none, a date that is none."""
-    digest: str = ""
-    modified: str = ""
-
-
-def parse(file: str, data: Mapping[str, Any]) -> ParsedCorrelation:
-    """Parse one document. Raises SigmaError, ValueError or TypeError.
+def parse(data: Mapping[str, Any]) -> tuple[ParsedCorrelation, list[Remark]]:
+    """Parse one document; what is wrong with it and does not matter (an id that is none, a date that is none) is
+    remarked. Raises SigmaError, ValueError, TypeError or AttributeError.
 
     Beyond what pySigma takes, a condition may have several operators, as the specification has it (`gt: 1`, `lte: 9`).
     """
-    version = digest_of_rule(data), modified_of(data)
+    digest, modified = digest_of_rule(data), modified_of(data)
     section = data["correlation"]
     conditions: list[dict[str, Any]] = []
     if isinstance(section, dict) and isinstance(section.get("condition"), dict):
@@ -61,12 +54,47 @@ def parse(file: str, data: Mapping[str, Any]) -> ParsedCorrelation:
     parsed = tuple(map(SigmaCorrelationCondition.from_dict, conditions))
     if not parsed and isinstance(rule.condition, SigmaCorrelationCondition):
         parsed = (rule.condition,)
-    if rule.rules is None and isinstance(rule.condition, SigmaExtendedCorrelationCondition):
-        wanted = tuple(rule.condition.get_referenced_rules())
+    extended = rule.condition if isinstance(rule.condition, SigmaExtendedCorrelationCondition) else None
+    counted: Any = None if extended is not None else rule.condition
+    if rule.rules is None and extended is not None:
+        wanted = tuple(extended.get_referenced_rules())
     else:
         wanted = tuple(str(ref.reference) for ref in rule.rules or ())
     if not wanted:
         raise ValueError("refers to no rule")
-    uid = str(rule.id) if rule.id else digest_of(repr((rule.title, section)).encode())
-    remarks = tuple(map(str, rule.errors))
-    return ParsedCorrelation(file, uid, str(rule.title or ""), rule, wanted, parsed, remarks, *version)
+    named = None if counted is None else counted.fieldref
+    title = str(rule.title or "")
+    found = ParsedCorrelation(
+        uid=str(rule.id) if rule.id else digest_of(repr((rule.title, section)).encode()),
+        title=title,
+        name=str(rule.name or ""),
+        kind=rule.type.name.lower(),
+        wanted=wanted,
+        group_by=tuple(map(str, rule.group_by or ())),
+        span=rule.timespan.seconds * 1_000,
+        bounds=() if extended is not None else tuple((c.op.name.lower(), c.count) for c in parsed),
+        fields=tuple(map(str, named if isinstance(named, list) else [named])) if named else (),
+        percentile=None if counted is None else counted.percentile,
+        expression=None if extended is None else _expression(extended.parsed),
+        generate=bool(rule.generate),
+        aliases=tuple(
+            (alias.alias, tuple((str(ref.reference), field) for ref, field in alias.mapping.items()))
+            for alias in rule.aliases
+        ),
+        severity=rule.level.name.lower() if isinstance(rule.level, SigmaLevel) else "",
+        digest=digest,
+        modified=modified,
+        **described(rule),
+    )
+    return found, [Remark(title, f"loaded, but: {error}", fatal=False) for error in rule.errors]
+
+
+def _expression(node: Any) -> Any:
+    """An extended condition as plain data."""
+    if isinstance(node, SigmaRuleReference):
+        return str(node.reference)
+    if isinstance(node, CorrelationConditionNOT):
+        return ["not", _expression(node.args[0])]
+    if isinstance(node, CorrelationConditionAND | CorrelationConditionOR):
+        return ["and" if isinstance(node, CorrelationConditionAND) else "or", *map(_expression, node.args)]
+    raise ValueError(f"condition part {type(node).__name__} cannot be evaluated")
