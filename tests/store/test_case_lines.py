@@ -66,6 +66,11 @@ def verdict(n: int, *, of: int | None = None, tenant: str = "acme", **fields: ob
     return Verdict.from_dict(whole | fields)
 
 
+def risk(score: int) -> dict[str, object] | None:
+    """A risk of this score; none of zero."""
+    return {"p_critical": score / 100, "score": score, "base": -4.0, "model": "test"} if score else None
+
+
 def finding(n: int, layer: str) -> Finding:
     detection = {"uid": "r", "title": "t", "family": "x", "source": "y", "kind": "rule"}
     whole = {"tenant": "acme", "uid": f"f-{n}", "time": 1, "detection": detection, "severity": 3, "layer": layer}
@@ -95,6 +100,31 @@ def test_a_line_has_what_a_list_shows(documents: Documents, lines: CaseLines) ->
     assert line.involved == 9
     assert (line.disposition, line.probability, line.sentence) == ("escalate", 0.9, "It is 50 % noise_")
     assert line.could_not_check == ("Is it known?",)
+
+
+def test_a_line_has_the_case_s_risk(documents: Documents, lines: CaseLines) -> None:
+    documents.put("acme", case(1))
+    assert only(lines).risk is None
+    documents.put("acme", case(1, risk=risk(83)))
+    assert only(lines).risk == 83
+
+
+def test_a_database_from_before_there_was_risk_opens_and_sorts_by_it(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "old.db")
+    Documents(database).put("acme", case(1))
+    with database.write() as connection:
+        for (name,) in connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'case_lines%risk'"
+        ).all():
+            connection.exec_driver_sql(f"DROP INDEX {name}")
+        connection.exec_driver_sql("ALTER TABLE case_lines DROP COLUMN risk")
+        connection.exec_driver_sql("UPDATE schema_version SET version = version - 1")
+    database.close()
+    database = Database.open(tmp_path / "old.db")
+    Documents(database).put("acme", case(2, risk=risk(50)))
+    found = CaseLines(database).page("acme", Ask(tab="all", sort="risk")).cases
+    assert [line.risk for line in found] == [50, None]
+    database.close()
 
 
 def test_a_line_without_a_verdict_says_so(documents: Documents, lines: CaseLines) -> None:
@@ -189,7 +219,7 @@ def test_pages_are_what_filtering_and_sorting_by_hand_gives(
             connection.exec_driver_sql(f"DELETE FROM {name}")
     documents.put("acme", finding(0, "email"), finding(1, "cloud"))
     cases = [
-        case(n, status=status, severity=severity, last_time=time, findings=[f"f-{n % 3}"])
+        case(n, status=status, severity=severity, last_time=time, findings=[f"f-{n % 3}"], risk=risk(time))
         for n, (status, _, severity, _, time) in enumerate(made)
     ]
     said = {
@@ -228,6 +258,7 @@ def test_pages_are_what_filtering_and_sorting_by_hand_gives(
             "pressing": (pressing, -p, -one.severity, one.uid),
             "probability": (-p, -one.severity, one.uid),
             "severity": (-one.severity, -p, one.uid),
+            "risk": (-(one.risk.score if one.risk else -1), -p, one.uid),
             "age": (-one.last_time, one.uid),
             "title": (one.title.lower(), one.uid),
         }[ask.sort]

@@ -21,6 +21,7 @@ from watchfloor.core.label import Label
 from watchfloor.core.noun import Noun
 from watchfloor.core.plan import Plan
 from watchfloor.core.verdict import Disposition, Verdict
+from watchfloor.detect.ensemble import case_risk, surroundings
 from watchfloor.enrich import Enricher
 from watchfloor.enrich.collectors.history import history_days
 from watchfloor.ledger.ledger import Draft
@@ -71,7 +72,7 @@ class Decider:
     def run(self, findings: Sequence[Finding], report: Report) -> list[str]:
         """Correlate and decide. Returns the uids of the cases decided anew."""
         parts = self._parts
-        cases = self._settled(correlate(findings, parts.context, parts.policy.correlation))
+        cases = self._settled(_with_risk(correlate(findings, parts.context, parts.policy.correlation), findings))
         labels = parts.labels()
         self._begin(labels)
         asking = _Asking({finding.uid: finding for finding in findings}, parts.enricher(), LabelBook(labels))
@@ -267,7 +268,8 @@ class Decider:
             for one, plan in planned:
                 verdict, before = one.verdict, one.before
                 case = _as_people_left_it(one.inputs.case, stored.get(one.inputs.case.uid))
-                case = case.model_copy(update={"status": _status(case, verdict, before, one.waking)})
+                known = {"risk": held.risk} if (held := stored.get(case.uid)) else {}
+                case = case.model_copy(update={"status": _status(case, verdict, before, one.waking), **known})
                 nouns += [case, verdict, one.record.model_copy(update={"uid": verdict.uid}), *([plan] if plan else [])]
                 entries += _entries(case, verdict, plan, before, parts.clock())
             parts.documents.put(parts.tenant, *nouns)
@@ -295,6 +297,14 @@ class Decider:
         if digest not in self._kept:
             self._kept.add(self._parts.evidence.put_bytes(self._parts.tenant, noun.canonical()))
         return digest
+
+
+def _with_risk(cases: Iterable[Case], findings: Sequence[Finding]) -> list[Case]:
+    """Cases with the risk that their findings come to, among all that was found here."""
+    around, by_uid = surroundings(findings), {finding.uid: finding for finding in findings}
+    return [
+        case.model_copy(update={"risk": case_risk([by_uid[uid] for uid in case.findings], around)}) for case in cases
+    ]
 
 
 def _may_close(one: _Weighed) -> bool:

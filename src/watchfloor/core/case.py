@@ -7,6 +7,7 @@ from typing import Literal
 from watchfloor.core.entity import Involvement
 from watchfloor.core.finding import Severity
 from watchfloor.core.noun import Noun, Tenant
+from watchfloor.core.risk import Risk
 
 # OCSF incident status_id: 1 new, 2 in progress, 3 on hold, 4 resolved, 5 closed.
 CaseStatus = Literal["new", "in_progress", "on_hold", "resolved", "closed"]
@@ -42,6 +43,9 @@ class Case(Noun):
     detection_class: str
     """The class (family x source) under whose bound it may be closed: that of its most telling finding."""
     assignee: str = ""
+    risk: Risk | None = None
+    """What its most telling finding and all that stands around it come to. It orders what people look at; no verdict
+    reads it."""
 
     @property
     def case_uid(self) -> str:

@@ -28,7 +28,7 @@ from watchfloor.store.tenancy import checked
 
 Tab = Literal["now", "queue", "closed", "all"]
 TABS: tuple[Tab, ...] = ("now", "queue", "closed", "all")
-Sort = Literal["pressing", "probability", "severity", "age", "title"]
+Sort = Literal["pressing", "probability", "severity", "risk", "age", "title"]
 PAGE = 100
 NAMED_ENTITIES = 4
 _CHUNK = 500
@@ -79,6 +79,8 @@ class CaseLine(BaseModel):
     probability_words: str
     sentence: str
     could_not_check: tuple[str, ...]
+    risk: int | None
+    """Its risk score, from 0 to 100."""
 
 
 class CasePage(BaseModel):
@@ -226,7 +228,7 @@ def _line(row: Any) -> CaseLine:
 
 _CASE_HALF = (
     "tenant", "uid", "time", "last_time", "title", "title_key", "status", "severity", "assignee", "detection_class",
-    "findings", "layers", "tactics", "techniques", "entities", "involved", "case_words",
+    "findings", "layers", "tactics", "techniques", "entities", "involved", "case_words", "risk",
 )  # fmt: skip
 
 
@@ -313,7 +315,7 @@ def _write_cases(connection: sa.Connection, tenant: str, cases: Iterable[Case]) 
                 tenant, case.uid, case.time, case.last_time, case.title, case.title.lower()[:_TITLE_KEY], case.status,
                 int(case.severity), case.assignee, case.detection_class, len(case.findings), " ".join(sorted(seen)),
                 " ".join(case.tactics), " ".join(case.techniques), canonical(named).decode(), len(case.involved),
-                "\n".join(words).lower(),
+                "\n".join(words).lower(), case.risk.score if case.risk else None,
             )
         )  # fmt: skip
     write_rows(connection, table, _CASE_HALF, rows)

@@ -76,12 +76,15 @@ case_lines = sa.Table(
     # Plain columns: SQLite counts from no index alone that has a generated one.
     sa.Column("tab", sa.Text, nullable=False, server_default="queue"),
     sa.Column("pressing", sa.Integer, nullable=False, server_default="2"),
+    # From 0 to 100; absent where it was not reckoned yet.
+    sa.Column("risk", sa.Integer),
 )
 # The orders of a list of cases: columns, and whether they run downwards. One index for a tab and one for all tabs.
 CASE_ORDERS: dict[str, tuple[tuple[str, bool], ...]] = {
     "pressing": (("pressing", False), ("probability", True), ("severity", True), ("uid", False)),
     "probability": (("probability", True), ("severity", True), ("uid", False)),
     "severity": (("severity", True), ("probability", True), ("uid", False)),
+    "risk": (("risk", True), ("probability", True), ("uid", False)),
     "age": (("last_time", True), ("uid", False)),
     "title": (("title_key", False), ("uid", False)),
 }
@@ -247,6 +250,13 @@ def _add_usual(connection: sa.Connection) -> None:
     _main.create_all(connection, tables=[usual])
 
 
-MAIN = Layout(_main, (_add_case_lines, _add_intel, _add_usual))
+def _add_risk(connection: sa.Connection) -> None:
+    if "risk" not in {column["name"] for column in sa.inspect(connection).get_columns("case_lines")}:
+        connection.exec_driver_sql("ALTER TABLE case_lines ADD COLUMN risk INTEGER")
+    for index in case_lines.indexes:
+        index.create(connection, checkfirst=True)
+
+
+MAIN = Layout(_main, (_add_case_lines, _add_intel, _add_usual, _add_risk))
 CONTENTS = Layout(_contents)
 LAKE = Layout(_lake)

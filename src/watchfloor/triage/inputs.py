@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import Self, TypeVar
 
 from pydantic import model_validator
 
@@ -16,6 +16,8 @@ from watchfloor.core.question import Asked, Question
 from watchfloor.triage.bound import ClassRecord
 from watchfloor.triage.catalogue import Catalogue
 from watchfloor.triage.scorecard import Scorecard
+
+N = TypeVar("N", Case, Finding)
 
 
 class Inputs(Noun):
@@ -40,13 +42,14 @@ class Inputs(Noun):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         """One order whatever came in, so that the digest is a function of the set; and without what decides nothing."""
-        keys = (
+        plain = (
+            ("case", _unweighed(self.case)),
             ("findings", tuple(_unweighed(f) for f in sorted(self.findings, key=lambda f: (f.time, f.uid)))),
             ("questions", tuple(sorted(self.questions, key=lambda q: q.id))),
             ("asked", tuple(sorted(self.asked, key=lambda a: (a.question, a.about, a.lookup.uid)))),
             ("evidence", tuple(sorted(self.evidence, key=lambda e: (e.collected_at, e.uid)))),
         )
-        for name, value in keys:
+        for name, value in plain:
             self.__dict__[name] = value
         return self
 
@@ -91,7 +94,7 @@ class Inputs(Noun):
         return digest_of(canonical_of(own | shared))
 
 
-def _unweighed(finding: Finding) -> Finding:
-    """A finding without its risk: what stands in the risk (severities, how many detections) is asked already, by
+def _unweighed(noun: N) -> N:
+    """A finding or case without its risk: what stands in a risk (severities, how many detections) is asked already, by
     questions with weights of their own, and must not count twice."""
-    return finding if finding.risk is None else finding.model_copy(update={"risk": None})
+    return noun if noun.risk is None else noun.model_copy(update={"risk": None})
