@@ -14,7 +14,7 @@ from watchfloor.detect.sigma.fields import FieldNames, View
 from watchfloor.detect.sigma.logsource import LogSource
 from watchfloor.detect.sigma.matchers import compile_node
 from watchfloor.detect.sigma.nodes import And, Leaf, Node, Not, Or
-from watchfloor.detect.sigma.regex import POLICY
+from watchfloor.detect.sigma.policy import POLICY
 
 _MOST, _LONGEST, _VALUES = 4, 80, 3
 

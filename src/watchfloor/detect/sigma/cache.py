@@ -28,7 +28,18 @@ _LARGEST = 256 << 20
 _MOST_FILES = 16
 _PRIVATE = 0o700
 # What the entries of a file depend on besides its text.
-_COMPILERS = ("compiling", "conditions", "described", "entries", "fields", "nodes", "parsed", "regex", "versions")
+_COMPILERS = (
+    "compiling",
+    "conditions",
+    "described",
+    "entries",
+    "fields",
+    "nodes",
+    "parsed",
+    "policy",
+    "regex",
+    "versions",
+)
 _LIBRARIES = ("pysigma", "pyyaml", "google-re2")
 
 Entries = Mapping[str, FileEntry]

@@ -22,7 +22,8 @@ from watchfloor.detect.sigma.logsource import LogSource
 from watchfloor.detect.sigma.matchers import text_test
 from watchfloor.detect.sigma.nodes import Or, leaves_of, written
 from watchfloor.detect.sigma.parsed import parse
-from watchfloor.detect.sigma.regex import FALLBACK_TEXT, POLICY, needs_fallback
+from watchfloor.detect.sigma.policy import POLICY
+from watchfloor.detect.sigma.regex import FALLBACK_TEXT, needs_fallback
 from watchfloor.detect.sigma.versions import digest_of_rule, modified_of
 
 # The specification's name for what pySigma only knows by its older alias.

@@ -31,7 +31,7 @@ from sigma.types import (
 
 from watchfloor.detect.sigma.fields import Field
 from watchfloor.detect.sigma.nodes import And, Leaf, Node, Not, Or, UnsupportedError
-from watchfloor.detect.sigma.regex import source_of
+from watchfloor.detect.sigma.policy import source_of
 from watchfloor.detect.sigma.values import text_of
 
 Placeholders = Mapping[str, Sequence[str]]

@@ -12,19 +12,11 @@ from functools import lru_cache
 from typing import Any
 
 import re2
-from sigma.policy import SigmaPolicy
-from sigma.policy.regex_engine import RegexEngine
-from sigma.types import SigmaRegularExpression, SigmaRegularExpressionFlag
 
 FALLBACK_TEXT = 1_000
 """Characters of a value that a pattern in Python's `re` reads."""
 _FALLBACK_REPEATS = 2
 
-_FLAGS = {
-    SigmaRegularExpressionFlag.IGNORECASE: "i",
-    SigmaRegularExpressionFlag.MULTILINE: "m",
-    SigmaRegularExpressionFlag.DOTALL: "s",
-}
 _QUIET = re2.Options()
 _QUIET.log_errors = False
 
@@ -35,40 +27,16 @@ class RegexError(ValueError):
     """A pattern that is no regular expression, or one whose cost cannot be bounded."""
 
 
-class _LinearFirst(RegexEngine):
-    """What pySigma compiles with: RE2 for its selectors (`1 of sel_*`); it lets through what only `re` might read, for
-    `searcher` to judge."""
-
-    def compile(self, pattern: str, flags: int = 0) -> Any:
-        del flags
-        try:
-            return _compiled(pattern)
-        except re2.error:
-            return None
-
-    @property
-    def error(self) -> type[Exception]:
-        return RegexError
-
-
-POLICY = SigmaPolicy(regex_engine=_LinearFirst())
-
-
 @lru_cache(maxsize=4096)
-def _compiled(source: str) -> Any:
+def compiled(source: str) -> Any:
+    """The pattern as RE2 compiles it. Raises re2.error."""
     return re2.compile(source, _QUIET)
-
-
-def source_of(value: SigmaRegularExpression) -> str:
-    """The pattern with its flags in front, `(?i)...`."""
-    flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
-    return (f"(?{flags})" if flags else "") + str(value.regexp)
 
 
 def needs_fallback(source: str) -> bool:
     """Whether RE2 cannot read the pattern."""
     try:
-        _compiled(source)
+        compiled(source)
     except re2.error:
         return True
     return False
@@ -78,7 +46,7 @@ def searcher(source: str) -> Callable[[str], bool]:
     """A function that tells whether a text has a match anywhere. Raises RegexError."""
     try:
         # Bytes, so that the binding has no character offsets to work out.
-        find = _compiled(source).search
+        find = compiled(source).search
     except re2.error as error:
         return _fallback(source, str(error))
     return lambda text: find(text.encode("utf-8", "replace")) is not None
