@@ -34,14 +34,22 @@ static inline uint32_t load(const uint8_t *at, uint32_t width, uint32_t fold) {
 
 static inline uint32_t hashed(uint32_t gram) { return gram * 0x9E3779B1u; }
 
-static uint32_t width_of(const Literal *literal) {
-    return literal->text.length >= 4 ? 4 : literal->text.length >= 2 ? 2 : 1;
+/* Class 0 has 7 bytes and more, 1 four to six, 2 two or three, 3 one. Class 4 has two to six, not all of them ASCII, and
+   texts that are ASCII need no look at it. */
+static const struct { uint32_t width, stride; } CLASS[CLASSES] = {{4, 4}, {4, 1}, {2, 1}, {1, 1}, {2, 1}};
+enum { LONG, MIDDLE, SHORT, SINGLE, HIGH };
+
+static int class_of(Slice text) {
+    if (text.length >= 7) return LONG;
+    if (text.length > 1 && !is_ascii(text.at, text.length)) return HIGH;
+    return text.length >= 4 ? MIDDLE : text.length >= 2 ? SHORT : SINGLE;
 }
 
 static int has_high(uint32_t gram) { return (gram & 0x80808080u) != 0; }
 
 /* Where the rarest gram is; with a stride, the rarest run of that many grams. */
-static uint32_t rarest(const uint32_t *counters, Slice text, uint32_t width, uint32_t stride, uint32_t fold) {
+static uint32_t rarest(const uint32_t *counters, Slice text, int class, uint32_t fold) {
+    uint32_t width = CLASS[class].width, stride = CLASS[class].stride;
     uint32_t best = 0, least = UINT32_MAX, length = (uint32_t)text.length;
     if (length > LONGEST_READ) length = LONGEST_READ;
     for (uint32_t at = 0; at + width + stride - 1 <= length; at++) {
@@ -49,7 +57,7 @@ static uint32_t rarest(const uint32_t *counters, Slice text, uint32_t width, uin
         for (uint32_t shift = 0; shift < stride; shift++) {
             uint32_t gram = load(text.at + at + shift, width, fold);
             cost += counters[hashed(gram) >> 16];
-            if (width < 4 && !has_high(gram)) cost += 1000;
+            if (class == HIGH && !has_high(gram)) cost += 1000000;
         }
         if (cost < least) { least = cost; best = at; }
     }
@@ -83,34 +91,29 @@ static int bucketed(Grams *grams, const Entry *entries) {
     return 0;
 }
 
-static int build_grams(Literals *all, Grams *grams, uint32_t *counters) {
-    uint32_t width = grams->width, fold = all->fold ? FOLD : 0, shortest = UINT32_MAX, chosen = 0;
+static int build_grams(Literals *all, int class, uint32_t *counters) {
+    Grams *grams = all->grams + class;
+    uint32_t width = CLASS[class].width, stride = CLASS[class].stride, fold = all->fold ? FOLD : 0, chosen = 0;
+    for (uint32_t i = 0; i < all->count; i++) chosen += all->literals[i].text.length && class_of(all->literals[i].text) == class;
+    if (!chosen) return 0;
     memset(counters, 0, COUNTERS * sizeof *counters);
     count_all(counters, (Slice){(const uint8_t *)USUAL, sizeof USUAL - 1}, width, fold, 50);
-    for (uint32_t i = 0; i < all->count; i++) {
-        const Literal *literal = all->literals + i;
-        if (literal->text.length == 0 || width_of(literal) != width) continue;
-        count_all(counters, literal->text, width, fold, 1);
-        if (literal->text.length < shortest) shortest = (uint32_t)literal->text.length;
-        chosen++;
-    }
-    if (!chosen) return 0;
-    grams->stride = all->fold && shortest >= 7 ? 4 : 1;
-    Entry *entries = calloc((size_t)chosen * grams->stride, sizeof *entries);
+    for (uint32_t i = 0; i < all->count; i++)
+        if (class_of(all->literals[i].text) == class) count_all(counters, all->literals[i].text, width, fold, 1);
+    Entry *entries = calloc((size_t)chosen * stride, sizeof *entries);
     if (!entries) return -1;
-    grams->high_only = 1;
-    grams->whole_only = width == 4 ? 0 : 3;
+    grams->longest_equal = 0;
     for (uint32_t i = 0; i < all->count; i++) {
         const Literal *literal = all->literals + i;
-        if (literal->text.length == 0 || width_of(literal) != width) continue;
-        uint32_t at = rarest(counters, literal->text, width, grams->stride, fold);
-        for (uint32_t shift = 0; shift < grams->stride; shift++) {
+        if (literal->text.length == 0 || class_of(literal->text) != class) continue;
+        uint32_t at = rarest(counters, literal->text, class, fold);
+        for (uint32_t shift = 0; shift < stride; shift++) {
             uint32_t gram = load(literal->text.at + at + shift, width, fold);
             entries[grams->count++] = (Entry){gram, i, at + shift};
             counters[hashed(gram) >> 16] += 2; /* the next one rather stands elsewhere */
-            grams->high_only &= has_high(gram);
         }
-        if (literal->how != EQUALS) grams->whole_only = 0;
+        if (literal->how != EQUALS) grams->longest_equal = UINT32_MAX;
+        else if (literal->text.length > grams->longest_equal) grams->longest_equal = (uint32_t)literal->text.length;
     }
     for (grams->bits = 6; grams->bits < 16 && (1u << grams->bits) < grams->count * 2; grams->bits++) {}
     int failed = bucketed(grams, entries);
@@ -125,16 +128,13 @@ int literals_build(Literals *all, Literal *literals, uint32_t count, int fold) {
         if (literals[i].answer >= all->answers) all->answers = literals[i].answer + 1;
     all->seen = calloc((size_t)all->answers + 1, sizeof *all->seen);
     int failed = !counters || !all->seen;
-    for (int i = 0; i < 3 && !failed; i++) {
-        all->grams[i].width = 4u >> i;
-        failed = build_grams(all, all->grams + i, counters);
-    }
+    for (int class = 0; class < CLASSES && !failed; class++) failed = build_grams(all, class, counters);
     free(counters);
     return failed ? -1 : 0;
 }
 
 void literals_free(Literals *all) {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < CLASSES; i++) {
         free(all->grams[i].bloom);
         free(all->grams[i].starts);
         free(all->grams[i].entries);
@@ -173,10 +173,11 @@ static int look(Literals *all, const Grams *grams, Slice text, size_t at, uint32
     return 0;
 }
 
-static inline int pass(Literals *all, const Grams *grams, Slice text, uint32_t width, uint32_t fold, int first, List *hits) {
+static inline int pass(Literals *all, const Grams *grams, Slice text, uint32_t width, uint32_t stride, uint32_t fold, int first,
+                       List *hits) {
     const uint8_t *bloom = grams->bloom;
     uint32_t shift = 32 - grams->bits - 3, before = hits->count;
-    for (size_t at = 0; at + width <= text.length; at += grams->stride) {
+    for (size_t at = 0; at + width <= text.length; at += stride) {
         uint32_t gram = load(text.at + at, width, fold), h = hashed(gram) >> shift;
         if (__builtin_expect(bloom[h >> 3] >> (h & 7) & 1, 0)) {
             if (look(all, grams, text, at, gram, hits)) return -1;
@@ -199,17 +200,15 @@ int literals_scan(Literals *all, Slice text, int first, List *hits) {
         all->seen[literal->answer] = all->scan;
         if (list_add(hits, literal->answer)) return -1;
     }
-    int high = -1;
-    for (int i = 0; i < 3; i++) {
-        const Grams *grams = all->grams + i;
-        if (!grams->count || text.length < grams->width || (first && hits->count > before)) continue;
-        if (grams->whole_only && text.length > grams->whole_only) continue;
-        if (grams->high_only) {
-            if (high < 0) high = !is_ascii(text.at, text.length);
-            if (!high) continue;
-        }
-        int failed = grams->width == 4 ? pass(all, grams, text, 4, all->fold ? FOLD : 0, first, hits)
-                                       : pass(all, grams, text, grams->width, 0, first, hits);
+    int ascii = all->grams[HIGH].count && is_ascii(text.at, text.length);
+    for (int class = 0; class < CLASSES; class++) {
+        const Grams *grams = all->grams + class;
+        int failed;
+        if (!grams->count || text.length > grams->longest_equal || (first && hits->count > before)) continue;
+        if (class == LONG) failed = pass(all, grams, text, 4, 4, all->fold ? FOLD : 0, first, hits);
+        else if (class == MIDDLE) failed = pass(all, grams, text, 4, 1, all->fold ? FOLD : 0, first, hits);
+        else if (class == HIGH && ascii) continue;
+        else failed = pass(all, grams, text, CLASS[class].width, 1, 0, first, hits);
         if (failed) return -1;
     }
     return 0;

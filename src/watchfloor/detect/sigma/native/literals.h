@@ -16,21 +16,22 @@ typedef struct {
     uint32_t gram, literal, offset;
 } Entry;
 
-/* Every literal stands under one of its grams of `width` bytes: the rarest. */
+/* Literals of like length. Each stands under one of its grams of `width` bytes, the rarest; the long ones under as many
+   as `stride`, so that a look at every fourth byte of a text finds them. */
 typedef struct {
-    uint32_t width, stride, count, bits;
+    uint32_t count, bits;
     uint8_t *bloom;
     uint32_t *starts; /* bucket -> its first entry */
     Entry *entries;
-    int high_only;       /* every gram has a byte above 127 */
-    uint32_t whole_only; /* all are EQUALS and none is longer than this; 0 when not so */
+    uint32_t longest_equal; /* of literals that are all EQUALS; else UINT32_MAX */
 } Grams;
+enum { CLASSES = 5 };
 
 typedef struct {
     Literal *literals;
     uint32_t count, answers, scan;
     uint32_t *seen; /* answer -> the last scan that gave it */
-    Grams grams[3]; /* of 4, 2 and 1 bytes */
+    Grams grams[CLASSES];
     int fold;       /* texts are read as they stand in JSON, letters of either case */
 } Literals;
 

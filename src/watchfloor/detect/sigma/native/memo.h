@@ -11,8 +11,10 @@
 enum {
     WAYS = 4, /* one line of the processor's cache */
     SLOTS = 1 << 18,
-    MEMO_BYTES = 24 << 20, /* of values, for each of two generations */
+    MEMO_BYTES = 16 << 20, /* of values, for each of two generations */
     LONGEST_REMEMBERED = 1 << 15,
+    SHORT_VALUE = 64, /* longer ones are remembered when they come a second time: most never do */
+    MARKS = 1 << 16,
 };
 
 typedef struct {
@@ -30,6 +32,7 @@ typedef struct {
 typedef struct {
     Generation now, before;
     uint64_t key[3];
+    uint16_t *marks; /* hash -> other bits of it: values that came once */
 } Memo;
 
 static inline int memo_new(Memo *memo) {
@@ -40,10 +43,12 @@ static inline int memo_new(Memo *memo) {
         both[i]->used = 8;
         if (!both[i]->slots || !both[i]->bytes) return -1;
     }
-    return 0;
+    memo->marks = calloc(MARKS, sizeof *memo->marks);
+    return memo->marks ? 0 : -1;
 }
 
 static inline void memo_free(Memo *memo) {
+    free(memo->marks);
     free(memo->now.slots);
     free(memo->now.bytes);
     free(memo->before.slots);
@@ -109,7 +114,12 @@ static inline Slot *memo_in(Generation *generation, uint64_t hash, uint32_t owne
 }
 
 static inline void memo_put(Memo *memo, uint64_t hash, uint32_t owner, Slice value, uint32_t answer) {
+    uint16_t *mark = memo->marks + (hash >> 16) % MARKS, bits = (uint16_t)(hash >> 32 | 1);
     if (value.length > LONGEST_REMEMBERED) return;
+    if (value.length > SHORT_VALUE && *mark != bits) {
+        *mark = bits;
+        return;
+    }
     uint32_t size = (uint32_t)(8 + value.length + 7) & ~7u, head[2] = {owner, (uint32_t)value.length};
     if (memo->now.used + size > MEMO_BYTES) memo_turn(memo);
     Slot *set = memo_set(&memo->now, hash), *slot = set;
