@@ -26,7 +26,9 @@ from watchfloor.core.noun import Noun, canonical, digest_of, short_id
 from watchfloor.core.plan import Approval, Outcome, PlannedAction
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
+from watchfloor.core.risk import Risk
 from watchfloor.core.verdict import Hypothesis, Verdict
+from watchfloor.detect.ensemble import entity_risk
 from watchfloor.improve.coverage import Coverage, SeenSource, UsedDetection, assess_coverage
 from watchfloor.store.case_lines import Ask, CaseLines, CasePage, Overview
 from watchfloor.store.database import Database
@@ -101,6 +103,12 @@ class SmallDesk:
             label=self.labels.get(case_uid),
             entries=[e for e in self.entries if e.subject == case_uid],
         )
+
+    def entity_risks(self, case_uid: str) -> dict[str, Risk]:
+        mine = [self.story.findings[uid] for uid in self._case(case_uid).findings]
+        keys = {i.entity.key for i in self._case(case_uid).involved}
+        found = {k: entity_risk([f for f in mine if k in {i.entity.key for i in f.involved}], 0) for k in sorted(keys)}
+        return {key: risk for key, risk in found.items() if risk is not None}
 
     def evidence_view(self, evidence_uid: str) -> Evidence:
         evidence = self.story.evidence.get(evidence_uid)

@@ -17,6 +17,7 @@ from watchfloor.app.intake import Intake
 from watchfloor.app.parts import Parts
 from watchfloor.app.pipeline import INGESTED, IngestReport, Pipeline
 from watchfloor.app.supervisor import Supervisor
+from watchfloor.app.risks import entity_risks
 from watchfloor.app.uploads import Upload, named
 from watchfloor.app.views import CaseView, IntakeView, LedgerState, QueueRow, SourceRow
 from watchfloor.core.case import Case, Comment
@@ -32,6 +33,7 @@ from watchfloor.core.plan import Approval, Outcome, Plan
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
 from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
+from watchfloor.core.risk import Risk
 from watchfloor.improve.coverage import Coverage
 from watchfloor.store.case_lines import Ask, CaseLines, CasePage, Overview
 from watchfloor.store.documents import Document
@@ -98,6 +100,10 @@ class Desk:
 
     def evidence_view(self, evidence_uid: str) -> Evidence:
         """Evidence, its content hashed anew. Raises NotFoundError, or an error when a byte differs."""
+    def entity_risks(self, case_uid: str) -> dict[str, Risk]:
+        """Of the first entities of a case, by key, the greatest first: their risk over all their cases, now."""
+        return entity_risks(self._parts, self._lines, case_uid)
+
         return self._parts.evidence.get(self.tenant, evidence_uid)
 
     def event_view(self, event_uid: str) -> Event:

@@ -48,7 +48,8 @@ def show(case: CaseUid, home: HomeDir = DEFAULT_HOME) -> None:
     from watchfloor.cli.tables import print_case
 
     with opened(home) as product:
-        print_case(product.desk.case_view(find_case(product, case)))
+        uid = find_case(product, case)
+        print_case(product.desk.case_view(uid), product.desk.entity_risks(uid))
 
 
 @app.command()

@@ -12,6 +12,7 @@ from watchfloor.cli.output import err, out, printable, put, say, wrapped
 from watchfloor.core.clock import iso
 from watchfloor.core.finding import Finding
 from watchfloor.core.plan import Outcome, Plan
+from watchfloor.core.risk import Risk
 from watchfloor.core.verdict import Verdict
 from watchfloor.improve.summary import Summary, TruthSummary
 
@@ -40,6 +41,7 @@ def case_line(row: QueueRow, findings: Mapping[str, Finding]) -> dict[str, Any]:
         "resolution_code": verdict.resolution_code if verdict else None,
         "sentence": verdict.sentence if verdict else None,
         "could_not_check": [f"{c.title}: {c.reason}" for c in verdict.could_not_check] if verdict else [],
+        "risk": risk_line(case.risk),
         "detection_class": case.detection_class,
         "tactics": list(case.tactics),
         "techniques": list(case.techniques),
@@ -48,6 +50,14 @@ def case_line(row: QueueRow, findings: Mapping[str, Finding]) -> dict[str, Any]:
             finding_line(f) for f in sorted(mine, key=lambda f: (f.time, f.source, f.position, f.detection.uid))
         ],
     }
+
+
+def risk_line(risk: Risk | None) -> dict[str, Any] | None:
+    """A risk as data for programs: `parts` add up with `base` to the log-odds of `p_critical`."""
+    if risk is None:
+        return None
+    parts = [{"member": p.member, "says": p.sentence, "adds": p.contribution} for p in risk.parts]
+    return {"score": risk.score, "p_critical": risk.p_critical, "base": risk.base, "parts": parts, "model": risk.model}
 
 
 def finding_line(finding: Finding) -> dict[str, Any]:
@@ -62,6 +72,7 @@ def finding_line(finding: Finding) -> dict[str, Any]:
         "file": finding.source,
         "record": finding.position + 1,
         "time": iso(finding.time),
+        "risk": risk_line(finding.risk),
     }
     if (counted := finding.correlated) is None:
         return line
@@ -114,8 +125,8 @@ def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else text[: room - 1] + "…"
 
 
-def print_case(view: CaseView) -> None:
-    """One case: verdict, why, what could not be checked, plan, what people said."""
+def print_case(view: CaseView, entities: Mapping[str, Risk]) -> None:
+    """One case: verdict, why, what could not be checked, risk (its own and its `entities`'), plan, what people said."""
     case, verdict = view.case, view.verdict
     put(wrapped(case.title), "bold")
     spans = iso(case.time) if case.time == case.last_time else f"{iso(case.time)} to {iso(case.last_time)}"
@@ -126,6 +137,8 @@ def print_case(view: CaseView) -> None:
         put("not decided yet")
     else:
         _print_verdict(verdict)
+    if case.risk:
+        _print_risk(case.risk, entities)
     if view.plan:
         _print_plan(view.plan, view.outcomes)
     for comment in view.comments:
@@ -153,6 +166,15 @@ def _print_verdict(verdict: Verdict) -> None:
         put("\nconditions for closing by itself", "bold")
     for gate in verdict.gates:
         put(wrapped(f"{gate.name}: {gate.sentence}", "  holds     " if gate.holds else "  does not  "))
+
+
+def _print_risk(risk: Risk, entities: Mapping[str, Risk]) -> None:
+    put(f"\nrisk {risk.score} of 100 (it orders the queue and decides nothing)", "bold")
+    for part in risk.parts:
+        put(wrapped(f"{part.contribution:+.1f}  {part.sentence}", "  "))
+    put(f"  {risk.base:+.1f}  without any of these", "dim")
+    for key, its in entities.items():
+        put(wrapped(f"{its.score:>4}  {key}, over all its cases", "  "))
 
 
 def _print_plan(plan: Plan, outcomes: Sequence[Outcome]) -> None:

@@ -20,6 +20,7 @@ from watchfloor.core.intake import Silence, Trouble
 from watchfloor.core.label import Label
 from watchfloor.core.noun import Digest
 from watchfloor.core.plan import Approval, Outcome, Plan
+from watchfloor.core.risk import Risk
 from watchfloor.core.verdict import Verdict
 from watchfloor.server.access import Served, Worker, not_forged, session_token, signed_in, worker
 from watchfloor.server.acts import approval_in, approve_steps, plan_of, undo_step
@@ -203,6 +204,13 @@ def case(case_uid: str, found: Served) -> CaseOut:
     """A case with findings, verdict, plan, approvals, outcomes and comments."""
     view = found.desk.case_view(case_uid)._asdict()
     return CaseOut(**{name: view[name] for name in CaseOut.model_fields})
+
+
+@router.get("/cases/{case_uid}/entities", tags=["cases"])
+def entities(case_uid: str, found: Served) -> dict[str, Risk]:
+    """The risk of the case's first entities over all their cases, by key (`user:alice`), the greatest first. The parts
+    of each add up with its base to the log-odds."""
+    return found.desk.entity_risks(case_uid)
 
 
 @router.get("/cases/{case_uid}/verdict", tags=["cases"])

@@ -19,6 +19,7 @@ from watchfloor.core.plan import Approval, Outcome
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
 from watchfloor.core.verdict import Hypothesis, Verdict
+from watchfloor.core.risk import Risk
 from watchfloor.improve.coverage import Coverage
 from watchfloor.store.case_lines import Ask, CasePage, Overview
 
@@ -50,6 +51,8 @@ class Desk(Protocol):
     def evidence_view(self, evidence_uid: str) -> Evidence: ...
 
     def event_view(self, event_uid: str) -> Event: ...
+
+    def entity_risks(self, case_uid: str) -> dict[str, Risk]: ...
 
     def replay(self, case_uid: str) -> tuple[Verdict, Verdict]: ...
 

@@ -149,6 +149,13 @@ class CaseLines:
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(*_order("pressing", False)).limit(limit)).scalars())
 
+    def involving(self, tenant: str, key: str, limit: int) -> list[str]:
+        """The uids of the newest cases in whose words an entity's key stands."""
+        mine = (table.c.tenant == checked(tenant), table.c.case_words.contains(f"\n{key.lower()}", autoescape=True))
+        query = sa.select(table.c.uid).where(*mine).order_by(*_order("age", False)).limit(limit)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
     def overview(self, tenant: str, *, days: int = 14, most: int = 8) -> Overview:
         """What all cases come to: the newest `days` with cases, the `most` frequent classes and gaps."""
         mine = table.c.tenant == checked(tenant)

@@ -150,7 +150,7 @@ def _page(request: Request, found: Services, person: Person, view: CaseView) -> 
         states=STATE,
         run_problem=found.runs.problem(view.case.uid),
         timeline=timeline(view.findings),
-        entities=entities(view.case, view.findings, context),
+        entities=entities(view.case, view.findings, context, found.desk.entity_risks(view.case.uid)),
         graph=json.dumps(graph(view.case, view.findings, context)),
         resolutions=choices(),
         users=[a.user for a in found.accounts.list(found.desk.tenant) if "auditor" not in a.roles],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from watchfloor.core.case import Case
 from watchfloor.core.context import Context
 from watchfloor.core.entity import Entity
 from watchfloor.core.finding import Finding
+from watchfloor.core.risk import Risk
 from watchfloor.core.verdict import Claim, Verdict
 from watchfloor.server.present.words import facts_of
 
@@ -26,6 +27,7 @@ class EntityRow(NamedTuple):
     roles: tuple[str, ...]
     facts: str
     findings: int
+    risk: Risk | None
 
 
 def reasons(verdict: Verdict) -> Reasons:
@@ -38,11 +40,13 @@ def reasons(verdict: Verdict) -> Reasons:
     )
 
 
-def entities(case: Case, findings: Sequence[Finding], context: Context) -> list[EntityRow]:
+def entities(case: Case, findings: Sequence[Finding], context: Context, risks: Mapping[str, Risk]) -> list[EntityRow]:
     """Each entity once, with every part that it plays; those in most findings first."""
     roles: dict[Entity, list[str]] = {}
     for involvement in (*case.involved, *(i for f in findings for i in f.involved)):
         roles.setdefault(involvement.entity, []).append(involvement.role)
     counts = {e: sum(any(i.entity == e for i in f.involved) for f in findings) for e in roles}
-    rows = [EntityRow(e, tuple(sorted(set(r))), facts_of(e, context), counts[e]) for e, r in roles.items()]
+    rows = [
+        EntityRow(e, tuple(sorted(set(r))), facts_of(e, context), counts[e], risks.get(e.key)) for e, r in roles.items()
+    ]
     return sorted(rows, key=lambda row: (-row.findings, row.entity.type, row.entity.value))
