@@ -9,15 +9,16 @@ from re import _constants as sre  # type: ignore[attr-defined]  # the only parse
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
-_MOST = 16
+_MOST = 40
 
 
 class Required(NamedTuple):
     """One of `literals` has to occur in `gate_text` of the text (empty: nothing is known), which has at least `width`
-    characters."""
+    characters. `also`: of each of these, too."""
 
     literals: tuple[str, ...] = ()
     width: int = 0
+    also: tuple[tuple[str, ...], ...] = ()
 
 
 def gate_text(lower: str) -> str:
@@ -37,7 +38,9 @@ def required(source: str) -> Required:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = parser.parse(source)
-        return Required(_best(_sets(tree)), tree.getwidth()[0])
+        sets = [one for one in dict.fromkeys(_sets(tree)) if all(one)]
+        best = _best(sets)
+        return Required(best, tree.getwidth()[0], tuple(one for one in sets if one is not best))
     except (re.error, RecursionError, OverflowError, ValueError):
         return Required()
 

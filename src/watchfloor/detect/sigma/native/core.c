@@ -33,7 +33,7 @@ typedef struct {
 typedef struct {
     uint8_t what, how, raw, start;
     uint32_t field, other, shortest;
-    Slice text, required; /* `required` are literals, packed like those of a glob, of which a text has one */
+    Slice text, required; /* `required`: sets of literals, packed like those of a glob; see has_required */
     PyObject *test;
     Literals *set;
 } Leaf;
@@ -462,6 +462,22 @@ static int can_start(const Leaf *leaf, Slice text) {
     return (lower >= 'a' && lower <= 'f') || c == ':';
 }
 
+/* Whether a text in lower case has one literal of each set; `&` stands between sets. */
+static int has_required(Slice required, Slice lower) {
+    int has = 0;
+    for (size_t at = 0; at < required.length;) {
+        if (required.at[at] == '&') {
+            if (!has) return 0;
+            has = 0;
+            at++;
+            continue;
+        }
+        Slice literal = packed_at(required, &at);
+        has = has || memmem(lower.at, lower.length, literal.at, literal.length);
+    }
+    return has;
+}
+
 static inline uint32_t owner_of(uint32_t kind, uint32_t number, const Token *of) { return number << 5 | kind << 3 | of->kind; }
 
 /* Python's test of a text; asked once for a value that stays in memory. */
@@ -471,12 +487,7 @@ static int call_holds(Core *core, const Leaf *leaf, uint32_t number, Token *of, 
     if (text.length < leaf->shortest || !can_start(leaf, text)) return 0;
     if (leaf->required.length && is_ascii(text.at, text.length)) { /* (?i)s also finds a long s */
         if (lower_of(core, of, &lower)) return -1;
-        size_t at = 0;
-        Slice literal;
-        do {
-            if (at == leaf->required.length) return 0;
-            literal = packed_at(leaf->required, &at);
-        } while (!memmem(lower.at, lower.length, literal.at, literal.length));
+        if (!has_required(leaf->required, lower)) return 0;
     }
     uint64_t hash = memo_hash(&core->memo, owner, of->raw);
     if (memo_find(&core->memo, hash, owner, of->raw, &answer)) return (int)answer;
@@ -1167,7 +1178,7 @@ static int add_gate(Core *core, PyObject *four) {
         if (leaf->what == LITERAL && !leaf->raw) literals[count++] = (Literal){leaf->text, n, leaf->how};
         else if (!leaf->required.length) failed = add(&gate->tests, n);
         else if (leaf->what == CALL) failed = add(&gate->gated, n);
-        for (size_t at = 0; at < leaf->required.length && !failed;)
+        for (size_t at = 0; at < leaf->required.length && leaf->required.at[at] != '&' && !failed;)
             literals[count++] = (Literal){packed_at(leaf->required, &at), n, CONTAINS};
     }
     if (failed) { free(literals); return -1; }

@@ -113,7 +113,8 @@ class Lowering:
             how = "contains" if starts and ends else "startswith" if starts else "endswith" if ends else "equals"
             return self._add(_REFERS, _HOW[how], False, field, self._field(other))
         needs = requirement(leaf)
-        required = _packed(["=" + literal for literal in needs.literals]) or b""
+        sets = (needs.literals, *needs.also) if needs.literals else ()
+        required = b"&".join(_packed(["=" + literal for literal in one]) or b"" for one in sets)
         if leaf.kind in LITERAL and (text := _utf8(data)) is not None:
             return self._add(_LITERAL, _HOW[leaf.kind], raw, field, data=text, required=required if raw else b"")
         test = text_test(leaf)
