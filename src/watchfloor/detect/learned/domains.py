@@ -31,6 +31,13 @@ def pieces(host: str, own: tuple[str, ...] = ()) -> list[str]:
     return _imitation(host, found["how"]) if found is not None else _letters(host)
 
 
+def said(told: list[str]) -> str:
+    """What a host looks like, by its pieces."""
+    return (
+        "The domain imitates a known name" if told[0].startswith("like:") else "The domain looks made by an algorithm"
+    )
+
+
 def _imitation(host: str, how: str) -> list[str]:
     words = dict.fromkeys(_WORDS.findall(unicode_of(host).rpartition(".")[0]))
     told = [f"like:{_HOW[how]}", *(f"word:{word}" for word in words if len(word) > 2)]
@@ -69,7 +76,7 @@ def _letters(host: str) -> list[str]:
     if size >= 12 and digits and not set(bare) - set("0123456789abcdef"):
         told.append("is:nothing but hexadecimal digits")
     text = f"^{label}$"
-    grams = [f"letters:{text[i : i + n]}" for n in (2, 3, 4) for i in range(len(text) - n + 1)]
+    grams = [f"letters:{text[i : i + n]}" for n in (2, 3) for i in range(len(text) - n + 1)]
     return [*told, *dict.fromkeys(grams)]
 
 

@@ -11,7 +11,7 @@ from watchfloor.content import folder
 from watchfloor.core.event import Event, get_path
 from watchfloor.core.signal import Signal
 from watchfloor.core.text import clipped
-from watchfloor.detect.learned import domains
+from watchfloor.detect.learned import command_lines, domains, mails, urls
 from watchfloor.detect.learned.model import Model
 
 _REMEMBERED, _LONGEST_REMEMBERED = 8_192, 1_000
@@ -21,12 +21,14 @@ _MOST_PARTS, _LONGEST_PART = 8, 80
 
 class Kind(NamedTuple):
     """What one detector judges. `read` gives the values of an event, each as it is judged; `pieces` takes one apart.
-    `said` names a value in a sentence; `entity` is the type of entity that it is, if it is one."""
+    `said` says of pieces what they look like; `entity` is the type of entity that a value is, if it is one."""
 
     name: str
+    title: str
+    techniques: tuple[str, ...]
     read: Callable[[Event], Iterator[str]]
     pieces: Callable[[str], list[str]]
-    said: str
+    said: Callable[[list[str]], str]
     entity: str = ""
 
 
@@ -63,9 +65,11 @@ class Judge:
         return Signal(
             member=f"learned/{kind.name}",
             strength=round(weighed.probability, 4),
-            said=f"{kind.said} ({weighed.probability:.0%} at even odds, by learned weights){why}.",
+            said=f"{kind.said(pieces)} ({min(weighed.probability, 0.99):.0%} at even odds, by learned weights){why}.",
             parts=parts,
             subject=f"{kind.entity}:{value}" if kind.entity else "",
+            title=kind.title,
+            techniques=kind.techniques,
         )
 
 
@@ -87,16 +91,64 @@ class Learned:
 
 
 def kinds(own: tuple[str, ...] = ()) -> tuple[Kind, ...]:
-    """Every kind of value that is judged."""
+    """Every kind of value that is judged; `own` are the owner's domains."""
     return (
         Kind(
+            "command_line",
+            "Command line like an attack's",
+            ("T1059",),
+            partial(_read, _COMMANDS, command_lines.plain),
+            command_lines.pieces,
+            lambda _: "The command line looks like an attack's",
+        ),
+        Kind(
             "domain",
-            partial(_read, ("query.hostname", "tls.sni", "http_request.url.hostname"), domains.plain),
+            "Domain of suspicious form",
+            ("T1568.002", "T1583.001"),
+            partial(_read, _DOMAINS, domains.plain),
             partial(domains.pieces, own=own),
-            "The domain looks made by an algorithm, or like another's name",
+            domains.said,
             "domain",
         ),
+        Kind(
+            "url",
+            "URL like an attack's",
+            ("T1190", "T1566.002"),
+            _urls,
+            partial(urls.pieces, own=own),
+            lambda _: "The URL looks like one of an attack",
+            "url",
+        ),
+        Kind(
+            "mail",
+            "Mail with the words of fraud",
+            ("T1566",),
+            _mails,
+            mails.pieces,
+            lambda _: "The words of the mail are those of fraud or unwanted mail",
+        ),
     )
+
+
+_COMMANDS = ("process.cmd_line", "script.script_content.value", "win_service.cmd_line", "job.cmd_line")
+_URLS = ("http_request.url.url_string", "url.url_string")
+_DOMAINS = ("query.hostname", "tls.sni", "http_request.url.hostname")
+
+
+def _urls(event: Event) -> Iterator[str]:
+    """URLs that were asked for, and the links of a mail."""
+    yield from _read(_URLS, urls.plain, event)
+    links = get_path(event.ocsf, "email.urls")  # a path enters a list at its first item, so not "email.urls.url_string"
+    for link in links if isinstance(links, list) else ():
+        value = link.get("url_string") if isinstance(link, dict) else None
+        if isinstance(value, str) and (text := urls.plain(value)):
+            yield text
+
+
+def _mails(event: Event) -> Iterator[str]:
+    text = mails.text_of(event)
+    if text:
+        yield text
 
 
 def _read(places: tuple[str, ...], plain: Callable[[str], str], event: Event) -> Iterator[str]:
