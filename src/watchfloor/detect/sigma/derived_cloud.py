@@ -33,9 +33,18 @@ _RESTRICTING = frozenset(
     ]
 )
 _EVERYWHERE = frozenset({"*", "0.0.0.0/0", "::/0"})
-# Where a request names accounts outside of a policy: sharing of disks, images, databases, functions, warehouses.
+# Where a request names accounts outside of a policy: sharing of disks, images, databases, functions, warehouses; whose
+# key an object is encrypted with.
 _NAMING = frozenset(
-    {"userId", "valuesToAdd", "accountWithRestoreAccess", "principal", "consumerIdentifier", "accountIds"}
+    {
+        "userId",
+        "valuesToAdd",
+        "accountWithRestoreAccess",
+        "principal",
+        "consumerIdentifier",
+        "accountIds",
+        "x-amz-server-side-encryption-aws-kms-key-id",
+    }
 )
 _REMOVING = frozenset({"remove", "valuesToRemove"})
 _ACCOUNT = re.compile(r"(?:arn:aws[a-z-]{0,12}:[a-z0-9-]{0,32}:[a-z0-9-]{0,32}:)?([0-9]{12})(?::.{0,600})?", re.ASCII)
