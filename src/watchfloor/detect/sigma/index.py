@@ -20,6 +20,8 @@ from watchfloor.detect.sigma.required import Required, gate_text, required
 
 _ESCAPED = re.compile(r"[^ !#-.0-\[\]-~]")
 _SHORTEST = 3
+_LONG = 400
+"""Bytes of a text from which on it is worth asking first whether it has any literal."""
 _ANCHORS = {"contains": ("", ""), "startswith": (r"\A", ""), "endswith": ("", r"\z")}
 _WRITTEN_OUT = r"\\u(?:00[2-7]|212a|017f)"
 """A letter that a keyword may have, as JSON may write it: then the line is looked at as it reads."""
@@ -44,11 +46,14 @@ class Index:
         flags: dict[tuple[str, Any], list[int]] = defaultdict(list)
         behind: dict[str, list[_Gated]] = defaultdict(list)
         self._always: list[_Gated] = []
+        self._any: list[int] = []
         for leaf, rules in leaves:
             if leaf.kind in ("null", "exists"):
                 flags[leaf.kind, leaf.data].extend(rules)
             elif leaf.kind == "equals" and not leaf.cased:
                 equals[leaf.data].extend(rules)
+            elif leaf.kind in LITERAL and leaf.kind != "equals" and not leaf.data:  # any text has it
+                self._any += rules
             elif leaf.kind in LITERAL and not leaf.cased:
                 before, after = _ANCHORS[leaf.kind]
                 behind[before + _escaped(leaf.data) + after].append(_Gated(rules, None, False, 0))
@@ -61,6 +66,7 @@ class Index:
         self.present: Rules = tuple(flags["exists", True])
         self._behind = list(map(tuple, behind.values()))
         self._set: Any = literal_set(list(behind)) if behind else None
+        self._one: Any = one_of(list(behind)) if behind else None
 
     def _gate(self, leaf: Leaf, rules: Rules, behind: dict[str, list[_Gated]]) -> None:
         needs = requirement(leaf)
@@ -73,7 +79,7 @@ class Index:
     def rules(self, text: str) -> list[int]:
         """The rules with a witness that holds for this text, in no order, some several times."""
         lower = text.lower()
-        found = list(self._equals.get(lower, ()))
+        found = [*self._any, *self._equals.get(lower, ())]
         if self._set is not None:
             self._look(text, lower, found)
         for gated in self._always:
@@ -84,7 +90,10 @@ class Index:
     def _look(self, text: str, lower: str, found: list[int]) -> None:
         gate = gate_text(lower)
         for read in (lower,) if gate is lower else (lower, gate):
-            for at in self._set.Match(read.encode("utf-8", "replace")) or ():
+            data = read.encode("utf-8", "replace")
+            if len(data) > _LONG and self._one.search(data) is None:
+                continue
+            for at in self._set.Match(data) or ():
                 for gated in self._behind[at]:
                     if gated.test is None:
                         found += gated.rules if read is lower else ()
@@ -115,7 +124,7 @@ class Keywords:
 
     def may_be_in(self, line: bytes) -> bool:
         """Whether a line of JSON, as it is written, may have a keyword."""
-        return self._line is None or bool(self._line.Match(line))
+        return self._line is None or self._line.search(line) is not None
 
     @cached_property
     def _line(self) -> Any:
@@ -123,7 +132,7 @@ class Keywords:
         parts = {max(_ESCAPED.split(literal), key=len) for literal in self._literals}
         if self.always or not all(len(part) >= _SHORTEST for part in parts):
             return None
-        return literal_set([_WRITTEN_OUT, *map(_escaped, sorted(parts))], case_sensitive=False)
+        return one_of([_WRITTEN_OUT, *map(_escaped, sorted(parts))], case_sensitive=False)
 
 
 def requirement(leaf: Leaf) -> Required:
@@ -149,17 +158,26 @@ def _escaped(literal: str) -> str:
     return str(re2.escape(literal.encode("utf-8", "replace").decode()))
 
 
-def literal_set(patterns: Sequence[str], *, case_sensitive: bool = True) -> Any:
+def literal_set(patterns: Sequence[str]) -> Any:
     """An RE2 set of literals, as patterns: `Match(bytes)` gives the places of those that occur, or None.
 
     Its automaton has at most a state for each byte of the literals, some 1 KB each; it has room for more than that, for
     where it had none, RE2 would say that nothing occurs. Texts that bring it about cost memory once, and bounded.
     """
-    options = re2.Options()
-    options.max_mem = (16 << 20) + (8 << 10) * sum(map(len, patterns))
-    options.case_sensitive = case_sensitive
-    found = re2.Set.SearchSet(options)
+    found = re2.Set.SearchSet(_options(patterns))
     for pattern in patterns:
         found.Add(pattern)
     found.Compile()
     return found
+
+
+def one_of(patterns: Sequence[str], *, case_sensitive: bool = True) -> Any:
+    """One pattern for whether any of several occurs: half the time of a set, where hardly ever one does."""
+    return re2.compile("|".join(patterns), _options(patterns, case_sensitive))
+
+
+def _options(patterns: Sequence[str], case_sensitive: bool = True) -> Any:
+    options = re2.Options()
+    options.max_mem = (16 << 20) + (8 << 10) * sum(map(len, patterns))
+    options.case_sensitive = case_sensitive
+    return options
