@@ -166,6 +166,9 @@ UNSAFE = (
     ("POST", f"/api/v1/cases/{CASE}/plan/steps/3/undo"),
     ("POST", "/api/v1/ingest"),
     ("POST", "/upload"),
+    ("POST", "/detections/suppress"),
+    ("POST", "/detections/lift"),
+    ("POST", "/detections/reload"),
 )
 
 
@@ -225,6 +228,9 @@ def test_an_auditor_changes_nothing(enter: Enter, desk: SmallDesk, method: str, 
         "plan_digest": desk.story.plan.digest(),
         "steps": ["2"],
         "approval_uid": "a-1",
+        "uid": "x",
+        "reason": "x",
+        "days": "1",
         "csrf": token,
     }
     if not path.startswith("/api/"):

@@ -13,11 +13,12 @@ from typing import Any
 from watchfloor.app.coverage import coverage_of
 from watchfloor.app.dead_letters import DeadLetters
 from watchfloor.app.decisions import replay
+from watchfloor.app.detections import Detections
 from watchfloor.app.intake import Intake
 from watchfloor.app.parts import Parts
 from watchfloor.app.pipeline import INGESTED, IngestReport, Pipeline
-from watchfloor.app.supervisor import Supervisor
 from watchfloor.app.risks import entity_risks
+from watchfloor.app.supervisor import Supervisor
 from watchfloor.app.uploads import Upload, named
 from watchfloor.app.views import CaseView, IntakeView, LedgerState, QueueRow, SourceRow
 from watchfloor.core.case import Case, Comment
@@ -32,8 +33,8 @@ from watchfloor.core.noun import short_id
 from watchfloor.core.plan import Approval, Outcome, Plan
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
-from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
 from watchfloor.core.risk import Risk
+from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
 from watchfloor.improve.coverage import Coverage
 from watchfloor.store.case_lines import Ask, CaseLines, CasePage, Overview
 from watchfloor.store.documents import Document
@@ -49,6 +50,7 @@ class Desk:
         self._parts, self._pipeline, self._intake, self._supervisor = parts, pipeline, intake, supervisor
         self._lines = CaseLines(parts.documents.database)
         self._dead_letters = DeadLetters(parts, pipeline.keeper)
+        self.detections = Detections(parts, pipeline)
         self._covering = threading.Lock()
         self._covered: tuple[float, Coverage | None] = (0.0, None)
         self.tenant = parts.tenant
@@ -98,12 +100,12 @@ class Desk:
             entries=self._parts.ledger.of_subject(tenant, case_uid),
         )
 
-    def evidence_view(self, evidence_uid: str) -> Evidence:
-        """Evidence, its content hashed anew. Raises NotFoundError, or an error when a byte differs."""
     def entity_risks(self, case_uid: str) -> dict[str, Risk]:
         """Of the first entities of a case, by key, the greatest first: their risk over all their cases, now."""
         return entity_risks(self._parts, self._lines, case_uid)
 
+    def evidence_view(self, evidence_uid: str) -> Evidence:
+        """Evidence, its content hashed anew. Raises NotFoundError, or an error when a byte differs."""
         return self._parts.evidence.get(self.tenant, evidence_uid)
 
     def event_view(self, event_uid: str) -> Event:

@@ -100,9 +100,7 @@ def _dirty(path: Path, top: Path, own: Path) -> bool | None:
     there = {file.relative_to(top).as_posix(): file for file in (paths_in(path) if path.is_dir() else [path])}
     prefix = path.relative_to(top).as_posix()
     wanted = {
-        name
-        for name in index
-        if name.endswith(SUFFIXES) and (prefix in (".", name) or name.startswith(f"{prefix}/"))
+        name for name in index if name.endswith(SUFFIXES) and (prefix in (".", name) or name.startswith(f"{prefix}/"))
     }
     if wanted != there.keys():
         return True

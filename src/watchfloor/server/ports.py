@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from watchfloor.app.detections import Detections
 from watchfloor.app.updates import Updates
 from watchfloor.app.uploads import Upload
 from watchfloor.app.views import CaseView, IntakeView, LedgerState, SourceRow
@@ -18,8 +19,8 @@ from watchfloor.core.noun import Noun
 from watchfloor.core.plan import Approval, Outcome
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
-from watchfloor.core.verdict import Hypothesis, Verdict
 from watchfloor.core.risk import Risk
+from watchfloor.core.verdict import Hypothesis, Verdict
 from watchfloor.improve.coverage import Coverage
 from watchfloor.store.case_lines import Ask, CasePage, Overview
 
@@ -42,17 +43,20 @@ class Desk(Protocol):
     @property
     def updates(self) -> Updates: ...
 
+    @property
+    def detections(self) -> Detections: ...
+
     def cases(self, ask: Ask) -> CasePage: ...
 
     def overview(self) -> Overview: ...
 
     def case_view(self, case_uid: str) -> CaseView: ...
 
+    def entity_risks(self, case_uid: str) -> dict[str, Risk]: ...
+
     def evidence_view(self, evidence_uid: str) -> Evidence: ...
 
     def event_view(self, event_uid: str) -> Event: ...
-
-    def entity_risks(self, case_uid: str) -> dict[str, Risk]: ...
 
     def replay(self, case_uid: str) -> tuple[Verdict, Verdict]: ...
 

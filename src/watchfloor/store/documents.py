@@ -126,6 +126,13 @@ class Documents:
         with self.database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def tally(self, tenant: str, type_: type[D], path: str) -> dict[str, tuple[int, int]]:
+        """Of each text at a path of their body (`detection.uid`): how many nouns have it, and the newest time (ms)."""
+        value = sa.func.json_extract(sa.cast(table.c.body, sa.Text), f"$.{path}")
+        query = _of(tenant, type_, value, sa.func.count(), sa.func.max(table.c.time)).group_by(value)
+        with self.database.read() as connection:
+            return {str(text): (count, last) for text, count, last in connection.execute(query)}
+
     def latest(self, tenant: str, type_: type[D], case_uid: str) -> D | None:
         """The newest of a case, by time and then by order of writing; of verdicts and plans the last written."""
         return self.latest_each(tenant, type_, (case_uid,)).get(case_uid)

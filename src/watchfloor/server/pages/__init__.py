@@ -1,6 +1,18 @@
 """The console's pages, one module a page."""
 
-from watchfloor.server.pages import accounts, case, coverage, evidence, floor, ledger, login, queue, sources, upload
+from watchfloor.server.pages import (
+    accounts,
+    case,
+    coverage,
+    detections,
+    evidence,
+    floor,
+    ledger,
+    login,
+    queue,
+    sources,
+    upload,
+)
 
 ROUTERS = (
     login.router,
@@ -12,5 +24,6 @@ ROUTERS = (
     upload.router,
     floor.router,
     coverage.router,
+    detections.router,
     accounts.router,
 )
