@@ -126,6 +126,21 @@ class Keywords:
         """Whether a line of JSON, as it is written, may have a keyword."""
         return self._line is None or self._line.search(line) is not None
 
+    def lines(self, data: bytes) -> frozenset[int] | None:
+        """The lines, from 0, that may have one; None when all may."""
+        if self._line is None:
+            return None
+        found: set[int] = set()
+        at = line = 0
+        while (match := self._line.search(data, at)) is not None:
+            line += data.count(b"\n", at, match.start())
+            found.add(line)
+            at = data.find(b"\n", match.start()) + 1
+            line += 1
+            if not at:
+                break
+        return frozenset(found)
+
     @cached_property
     def _line(self) -> Any:
         """A pattern of what stands in a line as it is written: no part of a literal that JSON may write otherwise."""
