@@ -89,8 +89,7 @@ def run(rules: list[Path], events: Path) -> dict[str, Any]:
     found["input"] = events.stat().st_size / 1e6
     found["matched"] = matched[:2]
     found["same_again"] = matched[0] == matched[2]
-    costs = sorted(zip(engine.costs(), engine.rules, strict=True), key=lambda one: -one[0].nanoseconds)
-    found["costly"] = [(c.nanoseconds / 1e6, c.evaluated, rule.title) for c, rule in costs[:5]]
+    found["costly"] = [(o.cost.nanoseconds / 1e6, o.cost.evaluated, o.rule.title) for o in engine.costs()[:5]]
     return found
 
 

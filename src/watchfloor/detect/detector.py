@@ -19,7 +19,7 @@ from watchfloor.detect.indicators import indicator_findings
 from watchfloor.detect.learned import Learned
 from watchfloor.detect.reported import report_of_mail
 from watchfloor.detect.sigma.correlation import Correlation, Correlations, compiled
-from watchfloor.detect.sigma.engine import Engine
+from watchfloor.detect.sigma.engine import Engine, RuleCost
 from watchfloor.detect.sigma.fields import FieldNames
 from watchfloor.detect.sigma.loader import Loader
 from watchfloor.detect.sigma.logsource import LogSources
@@ -103,6 +103,10 @@ class Detector:
         """The lines (from 0) that a rule matches, or that cannot be read. A line is one event as the lake's columns
         have it: a JSON object of `original`, `ocsf` and `logsource`."""
         return [found.line for found in self._engine.scan(data, {}, "event")]
+
+    def costs(self) -> list[RuleCost]:
+        """What each rule that was ever evaluated has taken so far, the most first; one over its budget says so."""
+        return self._engine.costs()
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from watchfloor.detect import Detector
     from watchfloor.detect.correlation import Hit
 
+MOST_COSTLY = 10
 AT_A_TIME = 8_000
 """Matches that are counted at one time."""
 
@@ -38,6 +39,7 @@ def run(
     keep: Annotated[
         bool, typer.Option("--keep", help="With --lake: make the matches findings of the home, each once.")
     ] = False,
+    costs: Annotated[bool, typer.Option("--costs", help="Say at the end which rules took the most time.")] = False,
     home: HomeDir = DEFAULT_HOME,
     format: OutputFormat = "text",
     tenant: TenantName = "default",
@@ -52,7 +54,7 @@ def run(
     if lake:
         if paths:
             raise WatchfloorError("--lake reads the home's events", do="Leave the paths out, or --lake")
-        _hunt(home, rules, shipped, since, until, keep, format, tenant)
+        _hunt(home, rules, shipped, since, until, keep, costs, format, tenant)
         return
     if not paths:
         raise typer.BadParameter("name files or folders, or --lake for the events that are kept", param_hint="PATHS")
@@ -66,12 +68,21 @@ def run(
     reading = Reading(paths, tenant, Normalizer.shipped(*mappings))
     found = _print((one for one in _found(reading, detector, tenant)), format)
     say_problems(detector)
+    _say_costs(detector, all_of_them=costs)
     reading.say_balance()
     say(f"{found:,} findings")
 
 
 def _hunt(
-    home: Path, rules: list[Path], shipped: bool, since: str, until: str, keep: bool, format: str, tenant: str
+    home: Path,
+    rules: list[Path],
+    shipped: bool,
+    since: str,
+    until: str,
+    keep: bool,
+    costs: bool,
+    format: str,
+    tenant: str,
 ) -> None:
     from watchfloor.app.hunt import Hunt, hunting_detector
 
@@ -87,7 +98,20 @@ def _hunt(
             if keep:
                 product.pipeline.triage(report)
         say_problems(detector)
+        _say_costs(detector, all_of_them=costs)
         say(f"{hunt.events:,} events looked at, {found:,} findings" + (", kept" if keep else ""))
+
+
+def _say_costs(detector: Detector, *, all_of_them: bool) -> None:
+    """Rules over their budget; with `all_of_them` the most costly ones as well."""
+    for one in detector.costs()[:MOST_COSTLY]:
+        if one.over_budget or all_of_them:
+            took = f"{one.cost.nanoseconds / 1e6:,.1f} ms in {one.cost.evaluated:,} evaluations"
+            words = f"{one.rule.title} ({one.rule.file}): {took}, {one.an_event / 1000:.2f} us of each event"
+            say(
+                words + (": over the budget of a rule" if one.over_budget else ""),
+                "yellow" if one.over_budget else "dim",
+            )
 
 
 def _print(found: Iterable[Finding], format: str) -> int:
