@@ -8,7 +8,10 @@
 #endif
 
 enum { MOST_DEPTH = 64, MOST_TOKENS = 1 << 18, KEPT_BLOCK = 1 << 18 };
-enum { KELVIN = 0x212A, DOTTED_I = 0x130 }; /* the only letters beyond ASCII whose lower case has an ASCII letter */
+/* The only letters beyond ASCII whose lower case has an ASCII letter; and the one that RE2 without regard to case takes
+   for s. */
+enum { KELVIN = 0x212A, DOTTED_I = 0x130, LONG_S = 0x17F };
+static const char *const HIDING[] = {"\xE2\x84\xAA", "\xC4\xB0", "\xC5\xBF"};
 
 /* ---- memory of one event */
 
@@ -123,7 +126,7 @@ static const uint8_t *escape(Tape *tape, const uint8_t *p, const uint8_t *end) {
     }
     if (end - p < 6) return NULL;
     int unit = hex4(p + 2);
-    if ((unit >= 0x20 && unit < 0x80) || unit == KELVIN || unit == DOTTED_I) tape->hides = 1;
+    if ((unit >= 0x20 && unit < 0x80) || unit == KELVIN || unit == DOTTED_I || unit == LONG_S) tape->hides = 1;
     if (unit < 0 || (unit >= 0xDC00 && unit <= 0xDFFF)) return NULL;
     if (unit < 0xD800 || unit > 0xDBFF) return p + 6;
     if (end - p < 12 || p[6] != '\\' || p[7] != 'u') return NULL;
@@ -267,7 +270,7 @@ int tape_read(Tape *tape, const uint8_t *p, const uint8_t *end) {
     if ((size_t)(end - p) >= UINT32_MAX) return TAPE_UNUSUAL;
     if (!is_ascii(p, (size_t)(end - p))) {
         if (!is_utf8(p, end)) return TAPE_UNUSUAL;
-        tape->hides = memmem(p, (size_t)(end - p), "\xE2\x84\xAA", 3) || memmem(p, (size_t)(end - p), "\xC4\xB0", 2);
+        for (int i = 0; i < 3; i++) tape->hides |= memmem(p, (size_t)(end - p), HIDING[i], strlen(HIDING[i])) != NULL;
     }
     p = spaces(p, end);
     if (p == end || *p != '{') return TAPE_UNUSUAL;

@@ -13,6 +13,7 @@ from watchfloor.detect.sigma.index import requirement
 from watchfloor.detect.sigma.matchers import reads_raw_text, text_test
 from watchfloor.detect.sigma.native import _core
 from watchfloor.detect.sigma.nodes import LITERAL, And, Leaf, Node, Not, Or
+from watchfloor.detect.sigma.required import Required
 from watchfloor.detect.sigma.rules import Rule
 from watchfloor.detect.sigma.witness import witnesses
 
@@ -112,7 +113,7 @@ class Lowering:
             other, starts, ends = data
             how = "contains" if starts and ends else "startswith" if starts else "endswith" if ends else "equals"
             return self._add(_REFERS, _HOW[how], False, field, self._field(other))
-        needs = requirement(leaf)
+        needs = _needs(leaf)
         sets = (needs.literals, *needs.also) if needs.literals else ()
         required = b"&".join(_packed(["=" + literal for literal in one]) or b"" for one in sets)
         if leaf.kind in LITERAL and (text := _utf8(data)) is not None:
@@ -160,10 +161,16 @@ def _packed(parts: Sequence[str]) -> bytes | None:
     return packed
 
 
+def _needs(leaf: Leaf) -> Required:
+    """What a text must have in lower case. The core asks of texts beyond ASCII whether a regular expression holds without
+    regard to this, so it need not take the long s for s; where a leaf itself has one, nothing is known."""
+    return Required() if leaf.kind != "regex" and "\u017f" in str(leaf.data) else requirement(leaf)
+
+
 def keyword_runs(leaf: Leaf) -> list[str]:
     """Of these one has to stand, in letters of either case, in any line of JSON in which a keyword is found; none: nothing
     is known."""
-    runs = [max(_KEYWORD_RUN.findall(literal), key=len, default="") for literal in requirement(leaf).literals]
+    runs = [max(_KEYWORD_RUN.findall(literal), key=len, default="") for literal in _needs(leaf).literals]
     return runs if all(runs) else []
 
 
