@@ -6,7 +6,7 @@ was learned all the same, because no rule knew it, is forgotten 64 days after it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from watchfloor.core.clock import DAY, HOUR
@@ -29,7 +29,7 @@ from watchfloor.detect.anomaly.series import (
     shipped,
 )
 from watchfloor.detect.anomaly.shelf import Piece, Shelf
-from watchfloor.detect.anomaly.sight import sight
+from watchfloor.detect.anomaly.sight import Routes, sight
 from watchfloor.detect.anomaly.travel import Travel
 from watchfloor.detect.anomaly.tunnel import Tunnel
 from watchfloor.detect.anomaly.volume import Volume
@@ -72,8 +72,8 @@ class Anomalies:
         self._shelves[self._calendar.shelf.name] = self._calendar.shelf
         if len({member.series.name for member in self.members}) != len(self.members):
             raise WatchfloorError("two series have one name", where="anomaly")
-        self._of_class: dict[Any, list[Member]] = {}
-        self._looked: Sequence[Member] = ()
+        self._routes = Routes([member.series.when for member in self.members])
+        self._learning: list[Member] = []
         self._day = 0
 
     @classmethod
@@ -85,24 +85,27 @@ class Anomalies:
         """What the detectors say of an event, by what they learned from those before. Say `learn` before the next."""
         if event.tenant != self.tenant:
             raise WatchfloorError(f"event of tenant {event.tenant!r} for {self.tenant!r}", where=event.uid)
+        said: list[Signal] = []
+        self._learning = []
         if not 0 < event.time <= self._clock() + AHEAD:
-            self._looked = ()
-            return []
+            return said
         seen = sight(event)
-        class_uid = seen.facets["class_uid"]
-        looked = self._of_class.get(class_uid)
-        if looked is None:
-            looked = self._of_class[class_uid] = [m for m in self.members if _means(m.series, class_uid)]
-        self._looked = looked
         self._day = max(self._day, seen.day)
-        return [said for member in looked if (said := member.look(seen)) is not None]
+        for n in self._routes.of(seen):
+            member = self.members[n]
+            signal = member.look(seen)
+            if member.next is not None:
+                self._learning.append(member)
+            if signal is not None:
+                said.append(signal)
+        return said
 
     def learn(self, *, hostile: bool = False) -> None:
         """Learn from the event observed last; nothing if a rule found it severe."""
         if not hostile:
-            for member in self._looked:
+            for member in self._learning:
                 member.learn()
-        self._looked = ()
+        self._learning = []
 
     # Keeping
 
@@ -157,8 +160,3 @@ class Anomalies:
                 )
             )
         return found
-
-
-def _means(series: AnySeries, class_uid: Any) -> bool:
-    wanted = series.when.get("class_uid")
-    return wanted is None or class_uid in wanted

@@ -21,7 +21,7 @@ from watchfloor.detect.anomaly.member import Calendar, rested
 from watchfloor.detect.anomaly.rarity import binomial_tail, rate, signal
 from watchfloor.detect.anomaly.series import BeaconSeries
 from watchfloor.detect.anomaly.shelf import Known, Shelf
-from watchfloor.detect.anomaly.sight import Sight, condition, reader
+from watchfloor.detect.anomaly.sight import Sight, reader
 
 RING, ENOUGH = 25, 17
 """Times that are kept of a pair, and how many it takes to judge."""
@@ -58,10 +58,9 @@ class Beacon:
         self.shelf = Shelf(f"beacon/{series.name}", Pulse, series.most, self._left)
         self.peers, self._machines = Peers(), Peers()
         self._judged, self._regular = 0, 0
-        self._when = condition(series.when, series.name)
         self._entity = reader(series.entity, series.name)
         self._destination = reader(series.destination, series.name)
-        self._next: tuple[str, int, int] | None = None
+        self.next: tuple[str, int, int] | None = None
 
     def taken_up(self) -> None:
         """The shelf was filled: make what is made of it."""
@@ -71,30 +70,27 @@ class Beacon:
             self._regular += record.regular > 1
 
     def look(self, seen: Sight) -> Signal | None:
-        self._next = None
-        if not self._when(seen):
-            return None
+        self.next = None
         entity, destination = self._entity(seen), self._destination(seen)
         if entity is None or destination is None:
             return None
         key, second = f"{entity}{_GLUE}{destination}", seen.time // 1_000
         record = self.shelf.rows.get(key)
         if record is None:
-            self._next = key, second, seen.day
+            self.next = key, second, seen.day
             return None
         if _same_beat(record.times, second):
             return None
-        self._next = key, second, seen.day
+        self.next = key, second, seen.day
         # Of a busy pair not every connection is judged.
         if len(record.times) < ENOUGH or record.seen % 4 or self.peers.of.get(destination, 0) > self.series.peers:
             return None
         return self._judge(record, key, entity, destination, seen.day)
 
     def learn(self) -> None:
-        if self._next is None:
-            return
-        key, second, day = self._next
-        self._next = None
+        assert self.next is not None
+        key, second, day = self.next
+        self.next = None
         record = self.shelf.get(key)
         if not record.days:
             self._count(key, 1)

@@ -14,8 +14,10 @@ from watchfloor.detect.anomaly.member import Calendar, learned, rested
 from watchfloor.detect.anomaly.rarity import rate, signal
 from watchfloor.detect.anomaly.series import FirstSeenSeries
 from watchfloor.detect.anomaly.shelf import Shelf
-from watchfloor.detect.anomaly.sight import Sight, condition, reader
+from watchfloor.detect.anomaly.sight import Sight, reader
 
+FEW, FEW_SHARE = 3, 0.05
+"""What more of its peers than this have is not called new of one more: what all get on one day is said of a few."""
 RARE_DAYS, RARE_SHARE = 20, 0.05
 """Of an entity seen on so many days, what it had on fewer than this share of them is rare."""
 
@@ -27,10 +29,9 @@ class FirstSeen:
         self.series, self._calendar = series, calendar
         self.peers = Peers()
         self.shelf = Shelf(f"first_seen/{series.name}", Habits, series.most, self.peers.leave)
-        self._when = condition(series.when, series.name)
         self._entity = reader(series.entity, series.name)
         self._attribute = reader(series.attribute, series.name)
-        self._next: tuple[str, str, int] | None = None
+        self.next: tuple[str, str, int] | None = None
 
     def taken_up(self) -> None:
         """The shelf was filled: make what is made of it."""
@@ -38,20 +39,18 @@ class FirstSeen:
             self.peers.enter(record)
 
     def look(self, seen: Sight) -> Signal | None:
-        self._next = None
-        if not self._when(seen):
-            return None
+        self.next = None
         entity, attribute = self._entity(seen), self._attribute(seen)
         if entity is None or attribute is None:
             return None
         record, day = self.shelf.rows.get(entity), seen.day
         if record is None:
-            self._next = entity, attribute, day
+            self.next = entity, attribute, day
             return None
         mask = record.attributes.get(attribute, 0)
         if record.day >= day and mask >> (record.day - day) & 1:
             return None
-        self._next = entity, attribute, day
+        self.next = entity, attribute, day
         if not self._calendar.ready(self.series, day, len(self.shelf.rows)) or not rested(record, self.series, day):
             return None
         days = record.before(day)
@@ -64,10 +63,9 @@ class FirstSeen:
         return said
 
     def learn(self) -> None:
-        if self._next is None:
-            return
-        entity, attribute, day = self._next
-        self._next = None
+        assert self.next is not None
+        entity, attribute, day = self.next
+        self.next = None
         record = self.shelf.get(entity)
         record.add(attribute, day, self.series.most_each, self.peers)
         self._calendar.mark(self.series.name, day)
@@ -77,6 +75,8 @@ class FirstSeen:
         if record.lost and day - record.lost < WINDOW:
             return None  # it may be one of those let go of
         others = self.peers.of.get(attribute, 0)
+        if others > max(FEW, FEW_SHARE * len(self.shelf.rows)):
+            return None
         known = self.peers.as_rare(others + 1)
         days = record.before(day).bit_count()
         if known * rate(0, days, PRIOR, PRIOR_DAYS) > self.series.says:

@@ -11,8 +11,8 @@ from watchfloor.detect.anomaly.days import WINDOW, until
 from watchfloor.detect.anomaly.rarity import rate
 from watchfloor.detect.anomaly.shelf import Known
 
-PRIOR, PRIOR_DAYS = 0.1, 3.0
-"""Before an entity is known: one day in ten brings something new, as if seen over three days."""
+PRIOR, PRIOR_DAYS = 0.05, 2.0
+"""Before an entity is known: one day in twenty brings something new, as if seen over two days."""
 
 
 class Habits(Known):

@@ -22,11 +22,15 @@ class Member(Protocol):
     @property
     def shelf(self) -> Shelf[Any]: ...
 
+    @property
+    def next(self) -> object | None:
+        """What it would learn of the event looked at last; None: nothing."""
+
     def look(self, seen: Sight) -> Signal | None:
-        """What it says of an event. What it would learn is held until `learn`, or the next look."""
+        """What it says of an event that meets the series' conditions. What it would learn is `next`."""
 
     def learn(self) -> None:
-        """Learn from the event looked at last."""
+        """Learn what is `next`."""
 
     def taken_up(self) -> None:
         """The shelf was filled from where it is kept: make what is made of it."""

@@ -18,7 +18,7 @@ from watchfloor.detect.anomaly.member import Calendar, learned, rested
 from watchfloor.detect.anomaly.rarity import binomial_tail, rate, signal
 from watchfloor.detect.anomaly.series import SequenceSeries
 from watchfloor.detect.anomaly.shelf import Shelf
-from watchfloor.detect.anomaly.sight import JOIN, Sight, condition, reader
+from watchfloor.detect.anomaly.sight import JOIN, Sight, reader
 
 LAST, FEWEST = 12, 5
 """Transitions that are looked at together, and how many of them must be new before anything is said."""
@@ -50,10 +50,9 @@ class Sequence:
         self.series, self._calendar = series, calendar
         self.peers = Peers()
         self.shelf = Shelf(f"sequence/{series.name}", Steps, series.most, self.peers.leave)
-        self._when = condition(series.when, series.name)
         self._entity = reader(series.entity, series.name)
         self._step = reader(series.step, series.name)
-        self._next: tuple[str, int, str, str, bool, int] | None = None
+        self.next: tuple[str, int, str, str, bool, int] | None = None
 
     def taken_up(self) -> None:
         """The shelf was filled: make what is made of it."""
@@ -61,9 +60,7 @@ class Sequence:
             self.peers.enter(record)
 
     def look(self, seen: Sight) -> Signal | None:
-        self._next = None
-        if not self._when(seen):
-            return None
+        self.next = None
         entity, step = self._entity(seen), self._step(seen)
         if entity is None or step is None:
             return None
@@ -73,16 +70,15 @@ class Sequence:
             return None
         pair = f"{before}{JOIN}{step}" if before else ""
         new = bool(pair) and pair not in record.attributes and not self.peers.of.get(pair)
-        self._next = entity, seen.time, step, pair, new, seen.day
+        self.next = entity, seen.time, step, pair, new, seen.day
         if not new or not rested(record, self.series, seen.day):
             return None
         return self._odd(record, entity, pair, seen)
 
     def learn(self) -> None:
-        if self._next is None:
-            return
-        entity, time, step, pair, new, day = self._next
-        self._next = None
+        assert self.next is not None
+        entity, time, step, pair, new, day = self.next
+        self.next = None
         record = self.shelf.get(entity)
         if record.add(pair, day, self.series.most_each, self.peers):
             self._calendar.mark(self.series.name, day)

@@ -7,6 +7,7 @@ before pushes out the flood itself.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Generic, NamedTuple, TypeVar
 
@@ -71,7 +72,8 @@ class Shelf(Generic[R]):
         self._decode = msgspec.msgpack.Decoder(type_).decode
         self._encode = msgspec.msgpack.Encoder().encode
         self._held: dict[str, tuple[int, int]] = {}
-        self._orders: tuple[dict[str, None], ...] = tuple({} for _ in range(_CLASSES))
+        # Not plain dictionaries: their first entry is found by walking over all that were taken out before it.
+        self._orders: tuple[OrderedDict[str, None], ...] = tuple(OrderedDict() for _ in range(_CLASSES))
         self._sizes = [0] * _CLASSES
         self._changed: dict[str, None] = {}
         self._n = 0
@@ -91,26 +93,30 @@ class Shelf(Generic[R]):
         self._changed.pop(key, None)
         self._changed[key] = None
         self._place(key, record)
-        while sum(self._sizes) > self.most:
-            self._let_go()
+        if sum(self._sizes) > self.most:
+            self._make_room()
 
     def _place(self, key: str, record: R) -> None:
         held = self._held.get(key)
+        place = min(_CLASSES, record.days.bit_count().bit_length() or 1) - 1
+        size = record.size()
         if held is not None:
+            if held == (place, size):
+                self._orders[place].move_to_end(key)
+                return
             del self._orders[held[0]][key]
             self._sizes[held[0]] -= held[1]
-        place = min(_CLASSES, max(1, record.days.bit_count()).bit_length()) - 1
-        size = record.size()
         self._held[key] = place, size
         self._orders[place][key] = None
         self._sizes[place] += size
 
-    def _let_go(self) -> None:
+    def _make_room(self) -> None:
         share = self.most // 8
-        place = next((p for p in range(_CLASSES - 1) if self._sizes[p] > share), _CLASSES - 1)
-        if not self._orders[place]:
-            place = next(p for p in range(_CLASSES) if self._orders[p])
-        self.remove(next(iter(self._orders[place])))
+        while sum(self._sizes) > self.most:
+            place = next((p for p in range(_CLASSES - 1) if self._sizes[p] > share), _CLASSES - 1)
+            if not self._orders[place]:
+                place = next(p for p in range(_CLASSES) if self._orders[p])
+            self.remove(next(iter(self._orders[place])))
 
     def remove(self, key: str) -> None:
         """Let go of a record, if it is there."""

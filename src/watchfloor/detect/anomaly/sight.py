@@ -172,12 +172,16 @@ def _one(place: str, where: str) -> Read:
             f"{place}: no such facet, derived name or change", where=where, do="See detect/anomaly/sight.py"
         )
 
-    def one(seen: Sight) -> str | None:
-        text = read(seen)
+    @lru_cache(maxsize=8_192)
+    def value(text: str) -> str | None:
         for change in changes:
             if text:
                 text = change(text)  # type: ignore[misc]
         return None if not text or text.lower() in _NOBODY else kept(text)
+
+    def one(seen: Sight) -> str | None:
+        text = read(seen)
+        return None if text is None else value(text)
 
     return one
 
@@ -200,13 +204,37 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def condition(when: Mapping[str, Sequence[Any]], where: str) -> Callable[[Sight], bool]:
-    """Whether an event is one of those that a detector looks at: each place has one of its values. The class of events
-    is asked before (`Anomalies.observe`). Raises WatchfloorError."""
-    places = ((place, values) for place, values in when.items() if place != "class_uid")
-    checks = [(_one(place, where), frozenset(map(str, values))) for place, values in places]
+class Routes:
+    """Which of many conditions (places, each with the values that it must have) an event meets, remembered for each set
+    of values at these places. Raises WatchfloorError for a place that there is not."""
 
-    def holds(seen: Sight) -> bool:
-        return all(read(seen) in values for read, values in checks)
+    MOST = 4_096
 
-    return holds
+    def __init__(self, conditions: Sequence[Mapping[str, Sequence[Any]]]) -> None:
+        self._wanted = [
+            {place: frozenset(map(str, values)) for place, values in condition.items()} for condition in conditions
+        ]
+        places = dict.fromkeys(place for condition in conditions for place in condition)
+        self._numbers = tuple(place for place in places if place in NUMBER_FACETS)
+        self._others = tuple((place, _one(place, "when")) for place in places if place not in NUMBER_FACETS)
+        self._known: dict[tuple[Any, ...], tuple[int, ...]] = {}
+
+    def of(self, seen: Sight) -> tuple[int, ...]:
+        """The indices of the conditions that hold."""
+        values = seen.facets
+        key = (*(values[place] for place in self._numbers), *(read(seen) for _, read in self._others))
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= self.MOST:
+                self._known.clear()
+            known = self._known[key] = self._read(key)
+        return known
+
+    def _read(self, key: tuple[Any, ...]) -> tuple[int, ...]:
+        names = (*self._numbers, *(place for place, _ in self._others))
+        has = {name: str(value) for name, value in zip(names, key, strict=True) if value is not None}
+        return tuple(
+            n
+            for n, wanted in enumerate(self._wanted)
+            if all(has.get(place) in values for place, values in wanted.items())
+        )

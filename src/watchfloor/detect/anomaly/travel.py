@@ -23,7 +23,7 @@ from watchfloor.detect.anomaly.member import Calendar, learned, rested
 from watchfloor.detect.anomaly.rarity import rate, signal
 from watchfloor.detect.anomaly.series import TravelSeries, centroids
 from watchfloor.detect.anomaly.shelf import Shelf
-from watchfloor.detect.anomaly.sight import Sight, condition, kept, reader
+from watchfloor.detect.anomaly.sight import Sight, kept, reader
 
 STOPS, ADDRESSES = 12, 48
 USUAL_DAYS = 3
@@ -84,9 +84,8 @@ class Travel:
         self._users = Peers()
         self.shelf = Shelf(f"travel/{series.name}", Trips, series.most, self._users.leave)
         self._centroids = centroids()
-        self._when = condition(series.when, series.name)
         self._entity = reader(series.entity, series.name)
-        self._next: tuple[str, Stop, int, bool] | None = None
+        self.next: tuple[str, Stop, int, bool] | None = None
 
     def taken_up(self) -> None:
         """The shelf was filled: make what is made of it."""
@@ -94,16 +93,16 @@ class Travel:
             self._users.enter(record)
 
     def look(self, seen: Sight) -> Signal | None:
-        self._next = None
+        self.next = None
         address = seen.facets["src_ip"]
-        if address is None or not self._when(seen):
+        if address is None:
             return None
         entity, stop = self._entity(seen), self._stop(seen, kept(address))
         if entity is None or stop is None:
             return None
         record = self.shelf.get(entity)
         leap = self._leap(record, stop, seen.day)
-        self._next = entity, stop, seen.day, leap is not None
+        self.next = entity, stop, seen.day, leap is not None
         if leap is None or not rested(record, self.series, seen.day):
             return None
         if not self._calendar.ready(self.series, seen.day, len(self.shelf.rows)):
@@ -120,10 +119,9 @@ class Travel:
         return self._signal(entity, leap, before.bit_count(), days.bit_count(), p)
 
     def learn(self) -> None:
-        if self._next is None:
-            return
-        entity, stop, day, leapt = self._next
-        self._next = None
+        assert self.next is not None
+        entity, stop, day, leapt = self.next
+        self.next = None
         record = self.shelf.get(entity)
         record.add(stop.address, day, ADDRESSES, self._users)
         if leapt and record.day - day < WINDOW:
@@ -134,20 +132,25 @@ class Travel:
         self._calendar.mark(self.series.name, day)
         self.shelf.changed(entity, record)
 
-    def _ordinary(self, record: Trips, address: str, day: int) -> bool:
-        """Whether an address tells nothing of where the user is."""
-        if self._users.of.get(address, 0) - (address in record.attributes) >= self.series.shared - 1:
-            return True
+    def _shared(self, record: Trips, address: str) -> bool:
+        """Whether an address is several users': nobody is where it is."""
+        return self._users.of.get(address, 0) - (address in record.attributes) >= self.series.shared - 1
+
+    def _theirs(self, record: Trips, address: str, day: int) -> bool:
         return until(record.attributes.get(address, 0), record.day, day).bit_count() >= USUAL_DAYS
 
     def _leap(self, record: Trips, stop: Stop, day: int) -> Leap | None:
-        """The way to or from the stops next in time, if one of them is too far."""
-        if self._ordinary(record, stop.address, day):
+        """The way to or from the stops next in time, if one of them is too far. Between two addresses that are the
+        user's own there is none: one of them is a way round."""
+        if self._shared(record, stop.address):
             return None
+        own = self._theirs(record, stop.address, day)
         earlier = [one for one in record.stops if one.time <= stop.time]
         later = [one for one in record.stops if one.time > stop.time]
         for one in (*earlier[-1:], *later[:1]):
-            if one.address == stop.address or self._users.of.get(one.address, 0) >= self.series.shared:
+            if one.address == stop.address or self._shared(record, one.address):
+                continue
+            if own and self._theirs(record, one.address, day):
                 continue
             before, after = sorted((one, stop))
             km, hours = apart(before, after), (after.time - before.time) / HOUR

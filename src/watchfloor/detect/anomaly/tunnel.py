@@ -18,7 +18,7 @@ from watchfloor.detect.anomaly.member import Calendar, rested
 from watchfloor.detect.anomaly.rarity import rate, signal
 from watchfloor.detect.anomaly.series import TunnelSeries
 from watchfloor.detect.anomaly.shelf import Known, Shelf
-from watchfloor.detect.anomaly.sight import Sight, condition, reader, registered
+from watchfloor.detect.anomaly.sight import Sight, reader, registered
 from watchfloor.detect.anomaly.volume import hash_of
 
 NAMES, CLIENTS, CHARACTERS = 1_024, 16, 64
@@ -53,10 +53,9 @@ class Tunnel:
         self.series, self._calendar = series, calendar
         self.shelf = Shelf(f"tunnel/{series.name}", Names, series.most, self._left)
         self._sizes: dict[int, int] = {}
-        self._when = condition(series.when, series.name)
         self._client = reader(series.entity, series.name)
         self._carriers = frozenset(series.carriers)
-        self._next: tuple[str, Names, int] | None = None
+        self.next: tuple[str, Names, int] | None = None
 
     def taken_up(self) -> None:
         """The shelf was filled: make what is made of it."""
@@ -65,9 +64,9 @@ class Tunnel:
                 self._count(size, 1)
 
     def look(self, seen: Sight) -> Signal | None:
-        self._next = None
+        self.next = None
         name = seen.facets["domain"]
-        if name is None or not self._when(seen):
+        if name is None:
             return None
         name = name.rstrip(".")[:253]
         domain = registered(name)
@@ -90,7 +89,7 @@ class Tunnel:
         for character in inner:
             if character in record.characters or len(record.characters) < CHARACTERS:
                 record.characters[character] = record.characters.get(character, 0) + 1
-        self._next = domain, record, seen.day
+        self.next = domain, record, seen.day
         said = None
         count = len(record.names)
         if count >= self.series.names and count % 16 == 0:
@@ -99,10 +98,9 @@ class Tunnel:
         return said
 
     def learn(self) -> None:
-        if self._next is None:
-            return
-        domain, record, day = self._next
-        self._next = None
+        assert self.next is not None
+        domain, record, day = self.next
+        self.next = None
         before = record.largest
         if record.mark(day):
             self._calendar.mark(self.series.name, day)

@@ -20,7 +20,7 @@ from watchfloor.detect.anomaly.member import Calendar, learned, rested
 from watchfloor.detect.anomaly.rarity import count_tail, signal
 from watchfloor.detect.anomaly.series import VolumeSeries
 from watchfloor.detect.anomaly.shelf import Known, Shelf
-from watchfloor.detect.anomaly.sight import Sight, condition, kept, reader
+from watchfloor.detect.anomaly.sight import Sight, kept, reader
 
 KEEP = 0.96
 """What a day still counts for a day later: half after seventeen days."""
@@ -31,6 +31,9 @@ OTHER_HOURS = 2.0
 DISTINCT = 1_024
 """Different values that are told apart in an hour."""
 STEPS = 1.15
+"""An hour is looked at again when it has grown by so much."""
+MOST_SPREADS = 3.0
+"""An hour adds no more to the usual than its mean and so many standard deviations, at least so many events."""
 
 
 class Hour(msgspec.Struct, array_like=True):
@@ -50,17 +53,24 @@ class Slot(msgspec.Struct, array_like=True):
     total: float = 0.0
     squares: float = 0.0
 
+    def add(self, count: float, day: int) -> None:
+        faded = KEEP ** max(0, day - self.day)
+        self.total, self.squares = self.total * faded + count, self.squares * faded + count * count
+        self.day = max(self.day, day)
+
 
 class Level(Known):
     """`since`: the first hour (since the epoch). `hours` that are open, `slots` by hour of the day, from 24 at
-    weekends."""
+    weekends, `all` of them together; `told` values are told apart."""
 
     since: int = 0
     hours: dict[int, Hour] = msgspec.field(default_factory=dict)
     slots: dict[int, Slot] = msgspec.field(default_factory=dict)
+    all: Slot = msgspec.field(default_factory=Slot)
+    told: int = 0
 
     def size(self) -> int:
-        return 1 + len(self.hours) + len(self.slots) + sum(len(hour.values) for hour in self.hours.values()) // 4
+        return 1 + len(self.hours) + len(self.slots) + self.told // 4
 
 
 def slot_of(hour: int) -> int:
@@ -68,37 +78,19 @@ def slot_of(hour: int) -> int:
     return of_day + (24 if (day + 3) % 7 >= 5 else 0)  # 1970-01-01 was a Thursday
 
 
-def _days(since: int, hour: int, slot: int) -> float:
-    """How many days of a slot have gone by, each by what it still counts."""
-    whole = max(0.0, (hour - since) / 24)
-    share = 2 / 7 if slot >= 24 else 5 / 7
-    return share * (1 - math.pow(KEEP, whole)) / (1 - KEEP)
-
-
 def usual(level: Level, hour: int) -> tuple[float, float]:
     """Mean and variance of what an hour has, by the hours before it."""
-    slot, day = slot_of(hour), hour // 24
-    weight = total = squares = 0.0
-    all_weight = all_total = all_squares = 0.0
-    for each in range(48):
-        days = _days(level.since, hour, each)
-        all_weight += days
-        had = level.slots.get(each)
-        if had is not None:
-            faded = KEEP ** max(0, day - had.day)
-            all_total += had.total * faded
-            all_squares += had.squares * faded
-        if each == slot:
-            weight = days
-            if had is not None:
-                total, squares = had.total * faded, had.squares * faded
-    if all_weight <= 0:
+    day, slot = hour // 24, slot_of(hour)
+    # How many days have gone by, each by what it still counts; those of the slot are its share of a week.
+    days = (1 - math.pow(KEEP, max(0.0, (hour - level.since) / 24))) / (1 - KEEP)
+    if days <= 0:
         return 0.0, 0.0
-    weight += OTHER_HOURS
-    total += OTHER_HOURS * all_total / all_weight
-    squares += OTHER_HOURS * all_squares / all_weight
-    mean = total / weight
-    return mean, max(mean, squares / weight - mean * mean)
+    had, every = level.slots.get(slot, Slot()), level.all
+    faded, all_faded = math.pow(KEEP, max(0, day - had.day)), math.pow(KEEP, max(0, day - every.day))
+    weight = days * (2 / 7 if slot >= 24 else 5 / 7) + OTHER_HOURS
+    mean = (had.total * faded + OTHER_HOURS * every.total * all_faded / (24 * days)) / weight
+    squares = (had.squares * faded + OTHER_HOURS * every.squares * all_faded / (24 * days)) / weight
+    return mean, max(mean, squares - mean * mean)
 
 
 class Volume:
@@ -107,19 +99,16 @@ class Volume:
     def __init__(self, series: VolumeSeries, calendar: Calendar) -> None:
         self.series, self._calendar = series, calendar
         self.shelf = Shelf(f"volume/{series.name}", Level, series.most)
-        self._when = condition(series.when, series.name)
         self._entity = reader(series.entity, series.name)
         self._value = reader(series.distinct, series.name) if series.distinct else None
         self._open = OPEN_DISTINCT if series.distinct else OPEN
-        self._next: tuple[str, Level, Hour, float, int] | None = None
+        self.next: tuple[str, Level, Hour, float, int] | None = None
 
     def taken_up(self) -> None:
         """Nothing is made of the shelf."""
 
     def look(self, seen: Sight) -> Signal | None:
-        self._next = None
-        if not self._when(seen):
-            return None
+        self.next = None
         entity = self._entity(seen)
         if entity is None:
             return None
@@ -132,26 +121,25 @@ class Volume:
             now = record.hours[hour] = Hour(next=float(self.series.at_least))
             record.since = min(record.since or hour, hour)
             self._close(record, max(newest, hour))
-        added = self._added(seen, now)
+        added = self._added(seen, record, now)
         if not added:
             return None
         now.count += added
-        self._next = entity, record, now, added, seen.day
+        self.next = entity, record, now, added, seen.day
         said = self._more(record, entity, now, hour, seen.day) if now.count >= now.next else None
         self.shelf.changed(entity, record)
         return said
 
     def learn(self) -> None:
-        if self._next is None:
-            return
-        entity, record, now, added, day = self._next
-        self._next = None
+        assert self.next is not None
+        entity, record, now, added, day = self.next
+        self.next = None
         now.usual += added
-        if record.mark(day):
+        if (record.day != day or not record.days & 1) and record.mark(day):
             self._calendar.mark(self.series.name, day)
             self.shelf.changed(entity, record)
 
-    def _added(self, seen: Sight, now: Hour) -> float:
+    def _added(self, seen: Sight, record: Level, now: Hour) -> float:
         """What an event adds to its hour; nothing where its value was there before."""
         if self._value is not None:
             value = self._value(seen)
@@ -161,6 +149,7 @@ class Volume:
             if mark in now.values:
                 return 0.0
             now.values.add(mark)
+            record.told += 1
             return 1.0
         if self.series.total:
             number = get_path(seen.event.ocsf, self.series.total)
@@ -169,15 +158,14 @@ class Volume:
 
     def _close(self, record: Level, newest: int) -> None:
         for hour in sorted(hour for hour in record.hours if hour <= newest - self._open):
-            count = record.hours.pop(hour).usual
+            closed = record.hours.pop(hour)
+            record.told -= len(closed.values)
             mean, variance = usual(record, hour)
             # A first hour may be as large as it is; later ones no larger than what could still be usual.
-            most = mean + 6 * math.sqrt(variance) + 10 if record.slots else math.inf
-            slot, day = record.slots.setdefault(slot_of(hour), Slot()), hour // 24
-            faded = KEEP ** max(0, day - slot.day)
-            counted = min(count, most)
-            slot.total, slot.squares = slot.total * faded + counted, slot.squares * faded + counted * counted
-            slot.day = max(slot.day, day)
+            most = mean + MOST_SPREADS * math.sqrt(variance) + MOST_SPREADS if record.slots else math.inf
+            counted = min(closed.usual, most)
+            record.slots.setdefault(slot_of(hour), Slot()).add(counted, hour // 24)
+            record.all.add(counted, hour // 24)
 
     def _more(self, record: Level, entity: str, now: Hour, hour: int, day: int) -> Signal | None:
         now.next = max(now.count + 1, now.count * STEPS)
