@@ -84,7 +84,7 @@ def test_what_is_held_back_is_kept_and_marked_and_makes_no_case(
     book.lift(made.uid, "ana", bring_back=True)
     assert in_cases(product) == {first.uid, second.uid, third.uid}
     kinds = [entry.kind for entry in product.parts.ledger.of_subject("default", "detections")]
-    assert sorted(kinds) == ["suppression.added", "suppression.lifted"]
+    assert [kind for kind in kinds if kind.startswith("suppression")] == ["suppression.added", "suppression.lifted"]
 
 
 def test_lifted_it_holds_back_no_more(product: Watchfloor, tmp_path: Path) -> None:

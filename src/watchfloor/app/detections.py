@@ -60,7 +60,9 @@ class Detections:
         rows = []
         for one in detector.all_rules:
             findings, last = tally.get(one.uid, (0, 0))
-            place = next((place.words for place in places if one.file.startswith(place.path)), "shipped")
+            place = next(
+                (place.words for place in places if one.file.startswith(place.path)), "shipped with Watchfloor"
+            )
             rows.append(
                 DetectionRow(
                     uid=one.uid,

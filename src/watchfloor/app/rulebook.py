@@ -135,7 +135,9 @@ class Rulebook:
                 level=rule.level,
                 file=rule.file,
                 by=by,
-                place=next((place.words for place in places if rule.file.startswith(place.path)), "shipped"),
+                place=next(
+                    (place.words for place in places if rule.file.startswith(place.path)), "shipped with Watchfloor"
+                ),
             )
             for rule in (*found.added, *found.changed)
         ]

@@ -20,7 +20,7 @@ class RulePlace(Noun):
     @property
     def words(self) -> str:
         if self.kind != "git":
-            return f"{self.kind} {self.path}" if self.path else self.kind
+            return f"{self.kind} {self.path}" if self.path else "shipped with Watchfloor"
         dirty = ", with changes" if self.dirty else "" if self.dirty is False else ", changes unknown"
         return (
             f"git {self.path} at {self.commit[:12] or 'no commit'}{f' ({self.branch})' if self.branch else ''}{dirty}"

@@ -72,13 +72,17 @@ class Suppression(Noun):
         )
 
     @property
-    def words(self) -> str:
-        """What it holds back, for people."""
-        parts = [self.detection or f"family {self.family}"]
-        parts += [f"of {self.source}"] if self.source else []
+    def scope(self) -> str:
+        """With what it holds findings of its detection or family back, for people; empty for all of them."""
+        parts = [f"of {self.source}"] if self.source else []
         parts += [f"with {self.entity}"] if self.entity else []
         parts += [f"where {one.field} is {one.value}" for one in self.where]
         return " ".join(parts)
+
+    @property
+    def words(self) -> str:
+        """What it holds back, for people."""
+        return f"{self.detection or f'family {self.family}'} {self.scope}".rstrip()
 
 
 class Suppressed(Noun):

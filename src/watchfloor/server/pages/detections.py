@@ -39,6 +39,7 @@ def detections_page(
         "detections.html",
         person=person,
         view=view,
+        titles={row.uid: row.title for row in view.rows},
         rows=rows[:limit],
         total=len(rows),
         limit=limit,
