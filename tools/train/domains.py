@@ -171,4 +171,4 @@ IMITATIONS: dict[str, Callable[[str, random.Random], str]] = {
     "brand under another domain": _under_another,
 }
 
-TASK = Task("domain", samples, domains.pieces, least_seen=4)
+TASK = Task("domain", samples, domains.pieces, least_seen=4, false_positives=0.003)

@@ -44,8 +44,8 @@ class Task(NamedTuple):
     """How one detector is trained.
 
     Pieces that fewer than `least_seen` values or `least_groups` groups have get no weight; weights under `least` are
-    left out. With `hashed` the file has no text of a piece. The detector speaks where `false_positives` of the good values that
-    were held out do. With `harder`, figures are told as well of whole families of templates held out; with
+    left out. With `hashed` the file has no text of a piece. The detector speaks where `false_positives` of the good
+    values that were held out do. With `harder`, figures are told as well of whole families of templates held out; with
     `groups_alike`, each group counts the same, however many values it has.
     """
 

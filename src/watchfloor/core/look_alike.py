@@ -29,7 +29,7 @@ _THEIRS = frozenset(
     {"cdn-apple.com", "icloud-content.com", "apple-dns.net", "onmicrosoft.com", "microsoftonline-p.com",
      "microsoftonline-p.net", "microsoftonline-int.com", "microsoftonline-p-int.com", "cloud.com", "cloud.sap",
      "akadns.net", "akamaized.net", "akamai.net", "akamaiedge.net", "edgekey.net", "edgesuite.net", "footprint.net",
-     "nsatc.net", "cloudflare.net", "fastly.net", "trafficmanager.net", "llnwd.net", "phicdn.net"}
+     "s-microsoft.com", "nsatc.net", "cloudflare.net", "fastly.net", "trafficmanager.net", "llnwd.net", "phicdn.net"}
 )  # fmt: skip
 # Brands that are no word of their own, so that even as a part of a name they stand for the brand.
 _BRANDS = frozenset(
@@ -125,7 +125,7 @@ def look_alike(host: str, own: Iterable[str]) -> dict[str, str] | None:
     index = _index(tuple(own))
     shown = unicode_of(host)[:253]
     domain = registrable(host)
-    if not domain or domain in index.theirs:
+    if not domain or domain in index.theirs or domain.partition(".")[2] in _THEIRS:  # some give names out themselves
         return None
     label, suffix = unicode_of(domain).partition(".")[::2]
     looks, letters = skeleton(label), _letters(label)

@@ -1,35 +1,21 @@
-"""The learned detectors of an event: where each one looks, and what it says when it has something to say."""
+"""The learned detectors: each judges one kind of value, and speaks only where there is something to say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache, cached_property, lru_cache, partial
+from collections.abc import Iterable, Iterator
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from watchfloor.content import folder
-from watchfloor.core.event import Event, get_path
+from watchfloor.core.event import Event
 from watchfloor.core.signal import Signal
 from watchfloor.core.text import clipped
-from watchfloor.detect.learned import command_lines, domains, mails, urls
+from watchfloor.detect.learned.kinds import Kind, kinds
 from watchfloor.detect.learned.model import Model
 
 _REMEMBERED, _LONGEST_REMEMBERED = 8_192, 1_000
 _MOST_VALUES = 20  # of one event: a mail may have hundreds of links
 _MOST_PARTS, _LONGEST_PART = 8, 80
-
-
-class Kind(NamedTuple):
-    """What one detector judges. `read` gives the values of an event, each as it is judged; `pieces` takes one apart.
-    `said` says of pieces what they look like; `entity` is the type of entity that a value is, if it is one."""
-
-    name: str
-    title: str
-    techniques: tuple[str, ...]
-    read: Callable[[Event], Iterator[str]]
-    pieces: Callable[[str], list[str]]
-    said: Callable[[list[str]], str]
-    entity: str = ""
 
 
 class Judge:
@@ -88,71 +74,3 @@ class Learned:
     def signals(self, event: Event) -> list[Signal]:
         """What the detectors say of an event; nothing of what is ordinary."""
         return [signal for judge in self.judges for signal in judge.signals(event)]
-
-
-def kinds(own: tuple[str, ...] = ()) -> tuple[Kind, ...]:
-    """Every kind of value that is judged; `own` are the owner's domains."""
-    return (
-        Kind(
-            "command_line",
-            "Command line like an attack's",
-            ("T1059",),
-            partial(_read, _COMMANDS, command_lines.plain),
-            command_lines.pieces,
-            lambda _: "The command line looks like an attack's",
-        ),
-        Kind(
-            "domain",
-            "Domain of suspicious form",
-            ("T1568.002", "T1583.001"),
-            partial(_read, _DOMAINS, domains.plain),
-            partial(domains.pieces, own=own),
-            domains.said,
-            "domain",
-        ),
-        Kind(
-            "url",
-            "URL like an attack's",
-            ("T1190", "T1566.002"),
-            _urls,
-            partial(urls.pieces, own=own),
-            lambda _: "The URL looks like one of an attack",
-            "url",
-        ),
-        Kind(
-            "mail",
-            "Mail with the words of fraud",
-            ("T1566",),
-            _mails,
-            mails.pieces,
-            lambda _: "The words of the mail are those of fraud or unwanted mail",
-        ),
-    )
-
-
-_COMMANDS = ("process.cmd_line", "script.script_content.value", "win_service.cmd_line", "job.cmd_line")
-_URLS = ("http_request.url.url_string", "url.url_string")
-_DOMAINS = ("query.hostname", "tls.sni", "http_request.url.hostname")
-
-
-def _urls(event: Event) -> Iterator[str]:
-    """URLs that were asked for, and the links of a mail."""
-    yield from _read(_URLS, urls.plain, event)
-    links = get_path(event.ocsf, "email.urls")  # a path enters a list at its first item, so not "email.urls.url_string"
-    for link in links if isinstance(links, list) else ():
-        value = link.get("url_string") if isinstance(link, dict) else None
-        if isinstance(value, str) and (text := urls.plain(value)):
-            yield text
-
-
-def _mails(event: Event) -> Iterator[str]:
-    text = mails.text_of(event)
-    if text:
-        yield text
-
-
-def _read(places: tuple[str, ...], plain: Callable[[str], str], event: Event) -> Iterator[str]:
-    for place in places:
-        value: Any = get_path(event.ocsf, place)
-        if isinstance(value, str) and (text := plain(value)):
-            yield text

@@ -16,6 +16,7 @@ _PARAMETER = re.compile(r"(?:^|[&;])([^=&;]{1,60})=")
 _SIGNS = re.compile(r"\.\./|\.\.\\|<|>|\$\{|\$\(|`|\||;|'|\"|\(|\)|\{|--|/\*|\\|\x00|//|@|\{\{|<\?")
 _RUN = re.compile(r"[A-Za-z0-9_-]{24,}")
 _ADDRESS = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}|0x[0-9a-f]+|\d{8,10}|\[[0-9a-f:]+\]")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,11}://", re.IGNORECASE)
 _USUAL_PORTS = (None, 80, 443)
 
 
@@ -33,7 +34,8 @@ def pieces(url: str, own: tuple[str, ...] = ()) -> list[str]:
     told = _host(url, own)
     if depth > 1:
         told.append("is:encoded more than once")
-    rest = text.partition("://")[2].partition("/")[2] if "://" in text else text
+    scheme = _SCHEME.match(text)
+    rest = text[scheme.end() :].partition("/")[2] if scheme else text
     path, _, query = rest.lower().partition("?")
     told += _form(url, path, query)
     told += (f"sign:{sign}" for sign in _SIGNS.findall(rest))
@@ -48,8 +50,8 @@ def pieces(url: str, own: tuple[str, ...] = ()) -> list[str]:
 
 
 def _host(url: str, own: tuple[str, ...]) -> list[str]:
-    if "://" not in url:
-        return ["is:without a host"]
+    if not _SCHEME.match(url):
+        return []
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").rstrip("."), parts.port
