@@ -5,12 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from watchfloor.content import documents, folder
 from watchfloor.core.event import Event
 from watchfloor.core.intel import Intel
 from watchfloor.detect import Detector
+
+try:
+    from watchfloor.detect.sigma.native import NativePath
+
+    _absent = not NativePath
+except ImportError:
+    _absent = True
+PATHS = [
+    "plain",
+    pytest.param("native", marks=pytest.mark.skipif(_absent, reason="the native core is not built: make install")),
+]
+"""The paths of the engine, for WATCHFLOOR_ENGINE."""
 
 
 def event(original: dict[str, Any] | None = None, ocsf: dict[str, Any] | None = None, **other: Any) -> Event:

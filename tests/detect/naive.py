@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 STAR, ONE = object(), object()
+_FLAGS = {"i": re.I, "ignorecase": re.I, "m": re.M, "multiline": re.M, "s": re.S, "dotall": re.S}
 DASHES = "-/–—―"
 
 
@@ -103,7 +104,7 @@ class _Condition:
             other = [_text(v).lower() for v in self._find(wanted) if v is not None]
             return any(_refers(a.lower(), b, mods) for a in texts for b in other)
         if "re" in mods:
-            flags = sum({"i": re.I, "m": re.M, "s": re.S}.get(m, 0) for m in mods) | re.ASCII
+            flags = sum({_FLAGS[m] for m in mods if m in _FLAGS}) | re.ASCII
             return any(re.search(str(wanted), t, flags) for t in texts)
         if "cidr" in mods:
             return any(_in_network(t, wanted) for t in texts)
@@ -184,14 +185,18 @@ def _tokens(text: str) -> list[Any]:
 def _patterns(wanted: str, mods: list[str], *, keyword: bool) -> list[list[Any]]:
     patterns = [_tokens(wanted)]
     for mod in mods:
-        if mod in ("wide", "utf16le"):
+        if mod == "utf16":  # as wide, with a byte order mark before it
+            patterns = [
+                ["\ufeff", *(c for t in p for c in ([t, "\0"] if isinstance(t, str) else [t]))] for p in patterns
+            ]
+        elif mod in ("wide", "utf16le"):
             patterns = [[c for t in p for c in ([t, "\0"] if isinstance(t, str) else [t])] for p in patterns]
         elif mod == "utf16be":
             patterns = [[c for t in p for c in (["\0", t] if isinstance(t, str) else [t])] for p in patterns]
         elif mod == "base64":
-            patterns = [list(base64.b64encode("".join(p).encode()).decode()) for p in patterns]
+            patterns = [list(base64.b64encode(_encoded(p)).decode()) for p in patterns]
         elif mod == "base64offset":
-            patterns = [list(x) for p in patterns for x in _offsets("".join(p).encode())]
+            patterns = [list(x) for p in patterns for x in _offsets(_encoded(p))]
         elif mod == "windash":
             patterns = [x for p in patterns for x in _dashed(p)]
         elif mod == "contains":
@@ -201,6 +206,12 @@ def _patterns(wanted: str, mods: list[str], *, keyword: bool) -> list[list[Any]]
         elif mod == "endswith":
             patterns = [[STAR, *p] for p in patterns]
     return [[STAR, *p, STAR] for p in patterns] if keyword else patterns
+
+
+def _encoded(pattern: list[Any]) -> bytes:
+    """A pattern's bytes; the byte order mark of utf16 is that of UTF-16LE."""
+    text = "".join(pattern)
+    return b"\xff\xfe" + text[1:].encode() if text.startswith("\ufeff") else text.encode()
 
 
 def _offsets(data: bytes) -> list[str]:

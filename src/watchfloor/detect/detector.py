@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from watchfloor.content import folder
 from watchfloor.core.event import Event
@@ -23,8 +23,11 @@ from watchfloor.detect.sigma.engine import Engine, RuleCost
 from watchfloor.detect.sigma.fields import FieldNames
 from watchfloor.detect.sigma.loader import Loader
 from watchfloor.detect.sigma.logsource import LogSources
+from watchfloor.detect.sigma.parallel import scanned
 from watchfloor.detect.sigma.rules import Rule, RuleProblem
 from watchfloor.detect.vendor import vendor_detection
+
+T = TypeVar("T")
 
 
 class Examined(NamedTuple):
@@ -99,14 +102,21 @@ class Detector:
         """The rules that match this event, those that raise nothing by themselves among them."""
         return self._engine.matches(event)
 
-    def lines(self, data: bytes) -> list[int]:
-        """The lines (from 0) that a rule matches, or that cannot be read. A line is one event as the lake's columns
-        have it: a JSON object of `original`, `ocsf` and `logsource`."""
-        return [found.line for found in self._engine.scan(data, {}, "event")]
+    def lines(self, given: Iterable[tuple[T, bytes]], processes: int = 1) -> Iterator[tuple[T, list[int]]]:
+        """Of batches, in order, the lines (from 0) that a rule matches or that cannot be read, each batch with what
+        stands for it. A line is one event as the lake's columns have it: a JSON object of `original`, `ocsf` and
+        `logsource`. `processes` 0 means one a core."""
+        for tag, found in scanned(self._engine, given, {}, "event", processes=processes):
+            yield tag, [one.line for one in found]
 
     def costs(self) -> list[RuleCost]:
         """What each rule that was ever evaluated has taken so far, the most first; one over its budget says so."""
         return self._engine.costs()
+
+    @property
+    def path_name(self) -> str:
+        """Which path evaluates the rules: `native` or `plain`."""
+        return self._engine.path_name
 
     @property
     def places(self) -> tuple[str, ...]:
