@@ -36,8 +36,10 @@ class Spoken(NamedTuple):
     @classmethod
     def of(cls, detection: Detection, title: str, severity: Severity) -> Self | None:
         """What a detection says; None of a finding of signals, which speak for themselves."""
-        kind = detection.kind
-        return None if kind == "anomaly" or kind == "learned" else cls(kind, detection.uid, title, severity)
+        match detection.kind:
+            case "rule" | "vendor" | "indicator" as kind:
+                return cls(kind, detection.uid, title, severity)
+        return None
 
 
 class Member(NamedTuple):

@@ -2,7 +2,7 @@
 
 It is a logistic model: log-odds = base + sum of weight x feature. Its calibration (Platt's) is linear in the log-odds
 and stands in base and weights already, so that the parts add up to the calibrated log-odds exactly. No weight is below
-zero but that of `common`, which labels have earned: a member may raise suspicion and not lower it.
+zero: a member may raise suspicion and never lower it.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.risk import Risk, RiskPart
 from watchfloor.detect.ensemble.members import Member
 
-LOWERING = frozenset({"common"})
-"""Features whose weight is zero or below: how routine a detection is here."""
 _DIGITS = 4
 
 
 class Ensemble:
     """Weighs members. `weights` are by feature; a member's features without a weight of their own have that of its
-    family (`anomaly/rare` that of `anomaly`), others none."""
+    family (`anomaly/rare` that of `anomaly`), others none. `base` is for an event of which nothing else is known,
+    `base_in_context` where what stands around it is: that nothing unusual does says something, too."""
 
-    def __init__(self, version: str, base: float, weights: Mapping[str, float]) -> None:
+    def __init__(self, version: str, base: float, base_in_context: float, weights: Mapping[str, float]) -> None:
         for name, weight in weights.items():
-            if weight > 0 if name in LOWERING else weight < 0:
-                raise WatchfloorError(f"the weight {weight} of {name!r} has the wrong sign", where=f"weights {version}")
-        self.version, self.base, self._weights = version, base, dict(weights)
+            if not weight >= 0:
+                raise WatchfloorError(f"the weight {weight} of {name!r} is below zero", where=f"weights {version}")
+        self.version, self.base, self.base_in_context = version, base, base_in_context
+        self._weights = dict(weights)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """From the content of `ensemble/weights.json`. Raises WatchfloorError."""
         try:
             weights = {str(name): float(weight) for name, weight in data["weights"].items()}
-            return cls(str(data["version"]), float(data["base"]), weights)
+            return cls(str(data["version"]), float(data["base"]), float(data["base_in_context"]), weights)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WatchfloorError(f"not the weights of an ensemble: {error}", where="ensemble/weights.json") from None
 

@@ -21,7 +21,7 @@ WINDOW = HOUR
 """How far back (ms) something stands around a finding."""
 _TYING = frozenset({"host", "user", "address", "mailbox", "access_key"})
 _KNOWN_HOURS, _ROUTINE = 12, 0.2
-_MOST_DETECTIONS, _MOST_STEPS, _MOST_HOURS = 4.0, 3.0, 8.0
+_MOST_DETECTIONS, _MOST_STEPS, _MOST_HOURS = 4.0, 3.0, 6.0
 
 K = TypeVar("K")
 Named = tuple[tuple[str, str], ...]
@@ -29,12 +29,11 @@ Named = tuple[tuple[str, str], ...]
 
 
 class Surroundings(NamedTuple):
-    """The different `detections` around a finding, its own among them, those `unusual` here, and their tactics and
-    layers; `where` that is. `hours`: in how many hours before this one its detection came up, `known` of so many in
-    which anything did."""
+    """The different detections around a finding, its own among them, that are `unusual` here, and the tactics and
+    layers of all; `where` that is. `hours`: in how many hours before this one its detection came up, `known` of so
+    many in which anything did."""
 
     where: str
-    detections: Named
     unusual: Named
     tactics: tuple[str, ...]
     layers: tuple[Layer, ...]
@@ -57,7 +56,6 @@ class _Around:
 
     def __init__(self) -> None:
         self._recent: deque[tuple[Finding, bool]] = deque()
-        self.detections: Counter[tuple[str, str]] = Counter()
         self.unusual: Counter[tuple[str, str]] = Counter()
         self.tactics: Counter[str] = Counter()
         self.layers: Counter[Layer] = Counter()
@@ -69,10 +67,8 @@ class _Around:
             self._count(*self._recent.popleft(), -1)
 
     def _count(self, finding: Finding, unusual: bool, step: int) -> None:
-        named = (finding.detection.uid, finding.detection.title)
-        _step(self.detections, named, step)
         if unusual:
-            _step(self.unusual, named, step)
+            _step(self.unusual, (finding.detection.uid, finding.detection.title), step)
         for name in finding.tactics:
             _step(self.tactics, tactic(name), step)
         _step(self.layers, finding.layer, step)
@@ -109,19 +105,19 @@ def surroundings(findings: Iterable[Finding]) -> dict[str, Surroundings]:
         hour = finding.time // HOUR
         mine = came_up.setdefault(finding.detection.uid, _Hours())
         seen = alone(finding, mine.before(hour), anything.before(hour))
-        best: tuple[int, int, str, _Around] | None = None
+        best: tuple[int, int, int, str, _Around] | None = None
         for involved in finding.involved:
             if involved.entity.type in _TYING:
                 key = involved.entity.key
                 one = around.setdefault(key, _Around())
                 one.add(finding, not seen.routine)
-                if best is None or (len(one.unusual), len(one.detections)) > best[:2]:
-                    best = (len(one.unusual), len(one.detections), key, one)
+                size = (len(one.unusual), len(one.layers), len(one.tactics))
+                if best is None or size > best[:3]:
+                    best = (*size, key, one)
         if best is not None:
-            one = best[3]
+            *_, key, one = best
             seen = seen._replace(
-                where=f"Within an hour on {best[2]}",
-                detections=tuple(one.detections),
+                where=f"Within an hour on {key}",
                 unusual=tuple(one.unusual),
                 tactics=tuple(one.tactics),
                 layers=tuple(one.layers),
@@ -136,7 +132,7 @@ def alone(finding: Finding, hours: int, known: int) -> Surroundings:
     """Of a finding with nothing around it."""
     named = ((finding.detection.uid, finding.detection.title),)
     tactics = tuple(dict.fromkeys(map(tactic, finding.tactics)))
-    seen = Surroundings("By itself", named, (), tactics, (finding.layer,), hours, known)
+    seen = Surroundings("By itself", (), tactics, (finding.layer,), hours, known)
     return seen if seen.routine else seen._replace(unusual=named)
 
 
@@ -144,15 +140,12 @@ def context_features(seen: Surroundings) -> list[tuple[str, float]]:
     """What surroundings count for in the model. Features that would be zero are left out."""
     found = []
     for name, several, most in (
-        ("detections", seen.detections, _MOST_DETECTIONS),
         ("unusual", seen.unusual if seen.told else (), _MOST_DETECTIONS),
         ("tactics", seen.tactics, _MOST_STEPS),
         ("layers", seen.layers, _MOST_STEPS),
     ):
         if len(several) > 1:
             found.append((name, min(math.log2(len(several)), most)))
-    if seen.hours:
-        found.append(("common", min(math.log2(1 + seen.hours), _MOST_HOURS)))
     if seen.told and not seen.routine:
         found.append(("rare", min(math.log2((seen.known + 1) / (seen.hours + 1)), _MOST_HOURS)))
     return found
@@ -165,12 +158,11 @@ def context_members(seen: Surroundings) -> list[Member]:
 
 def _said(name: str, seen: Surroundings) -> str:
     match name:
-        case "detections" | "unusual":
-            several, what = (seen.detections, "") if name == "detections" else (seen.unusual, "unusual ")
-            return f"{seen.where}: {listed(len(several), f'{what}detection', [title for _, title in several])}"
+        case "unusual":
+            return (
+                f"{seen.where}: {listed(len(seen.unusual), 'unusual detection', [title for _, title in seen.unusual])}"
+            )
         case "tactics" | "layers":
             names = sorted(seen.tactics if name == "tactics" else seen.layers)
             return f"{seen.where}: {len(names)} {name}, {', '.join(names).replace('_', ' ')}"
-        case "common":
-            return f"This detection came up here in {seen.hours} earlier hour{'s' if seen.hours > 1 else ''}"
     return f"This detection came up in {seen.hours} of the {seen.known} earlier hours in which anything did"

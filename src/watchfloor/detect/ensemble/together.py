@@ -31,7 +31,7 @@ def risk_in_context(finding: Finding, seen: Surroundings) -> Risk | None:
     if finding.risk is None:
         return None
     around = map(shipped().part, context_members(seen))
-    return Risk.of(finding.risk.base, (*finding.risk.parts, *around), finding.risk.model)
+    return Risk.of(shipped().base_in_context, (*finding.risk.parts, *around), shipped().version)
 
 
 def case_risk(findings: Sequence[Finding], around: Mapping[str, Surroundings]) -> Risk | None:
@@ -43,7 +43,7 @@ def case_risk(findings: Sequence[Finding], around: Mapping[str, Surroundings]) -
     for finding in ordered:
         if finding.risk is None:
             continue
-        own, within = finding.risk.log_odds, around[finding.uid]
+        own, within = finding.risk.log_odds - finding.risk.base, around[finding.uid]
         for one in (within, case._replace(hours=within.hours, known=within.known)):
             total = own + sum(shipped().adds((feature,)) for feature in context_features(one))
             if best is None or total > best[0]:
@@ -53,11 +53,10 @@ def case_risk(findings: Sequence[Finding], around: Mapping[str, Surroundings]) -
 
 def _case(findings: Sequence[Finding], around: Mapping[str, Surroundings]) -> Surroundings:
     """What stands in a case."""
-    named = {(f.detection.uid, f.detection.title): None for f in findings}
     unusual = {(f.detection.uid, f.detection.title): None for f in findings if not around[f.uid].routine}
     tactics = in_order(tactic for f in findings for tactic in f.tactics)
     layers = tuple(sorted({f.layer for f in findings}))
-    return Surroundings("In this case", tuple(named), tuple(unusual), tactics, layers, 0, 0)
+    return Surroundings("In this case", tuple(unusual), tactics, layers, 0, 0)
 
 
 def entity_risk(findings: Iterable[Finding], as_of: int) -> Risk | None:
@@ -79,7 +78,7 @@ def entity_risk(findings: Iterable[Finding], as_of: int) -> Risk | None:
         return None
     value = min(math.log2(max(math.fsum(fresh.values()), 1.0)), _MOST)
     named = [titles[uid] for uid in sorted(fresh, key=lambda uid: (-fresh[uid], uid))]
-    member = Member("detections", (("detections", value),), listed(len(fresh), "detection", named))
+    member = Member("detections", (("unusual", value),), listed(len(fresh), "detection", named))
     return Risk.of(telling.base, (*telling.parts, shipped().part(member)), telling.model)
 
 
