@@ -140,8 +140,8 @@ def test_lines_of_the_lake_say_what_events_say(records: list[dict[str, object]])
             lake.write(tenant, events)
             wanted = {one.uid for one in events if detector.matches(one)}
             seen = set()
-            for batch in scan(lake, tenant, 0, EVER):
+            for batch, numbers in detector.lines((b, lines_of(b)) for b in scan(lake, tenant, 0, EVER)):
                 uids = batch.table["uid"].to_pylist()
-                seen.update(uids[number] for number in detector.lines(lines_of(batch.table)))
+                seen.update(uids[number] for number in numbers)
             assert wanted <= seen
             assert {one.finding.event_uid for one in Hunt(product.parts, detector, 0, EVER).run()} == wanted

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,8 +26,10 @@ from watchfloor.detect.correlation import Hit, MemoryGroups
 from watchfloor.store.lake_scan import Batch, scan, segments_between
 from watchfloor.store.lake_table import events_in
 
-_VENDOR_ALERTS = "2004"
-_MAIL = "4009"
+_BY_THEMSELVES = ("2004", "4009")
+"""OCSF classes whose events are findings by themselves, or may be: vendors' alerts, and mail that people report."""
+_MANY = 300_000
+"""Events from which on a process a core pays for being started."""
 _TOGETHER = 500
 _PARTS = (('{"original":', "original"), (',"ocsf":', "ocsf"), (',"logsource":', "logsource"))
 
@@ -58,7 +61,9 @@ class Hunt:
         total = sum(s.rows for s in segments_between(self._parts.lake, tenant, self._since, self._before))
         together: dict[str, Finding] = {}
         day, told = "", set[str]()
-        for batch in scan(self._parts.lake, tenant, self._since, self._before):
+        read = scan(self._parts.lake, tenant, self._since, self._before)
+        processes = 0 if total >= _MANY else 1
+        for batch, numbers in detector.lines(((batch, lines_of(batch)) for batch in read), processes):
             if batch.segment.day != day:
                 day, told = batch.segment.day, set()
             self.events += batch.table.num_rows
@@ -66,7 +71,7 @@ class Hunt:
             # Events count as if they had come at the end of their day: so groups of days before are let go of.
             at = (batch.segment.first // DAY + 1) * DAY
             hits: list[Hit] = []
-            for event in candidates(detector, tenant, batch):
+            for event in _candidates(tenant, batch, numbers):
                 examined = detector.examine(event)
                 hits += examined.hits
                 for finding in examined.findings:
@@ -109,19 +114,28 @@ def hunting_detector(parts: Parts, rules: Sequence[Path], *, shipped: bool = Tru
     return Detector.load(rules or parts.settings.rules, shipped=shipped)
 
 
-def candidates(detector: Detector, tenant: str, batch: Batch) -> Iterator[Event]:
+def _candidates(tenant: str, batch: Batch, numbers: Sequence[int]) -> Iterator[Event]:
     """The events of a batch of which the detector may say something: the others are never made."""
-    table = batch.table
-    if batch.segment.class_uid in (_VENDOR_ALERTS, _MAIL):  # they are findings by themselves, or may be
-        yield from events_in(tenant, table)
-        return
-    numbers = detector.lines(lines_of(table))
-    if numbers:
-        yield from events_in(tenant, table.take(numbers))
+    if batch.segment.class_uid in _BY_THEMSELVES:
+        yield from events_in(tenant, batch.table)
+    elif numbers:
+        yield from events_in(tenant, batch.table.take(numbers))
 
 
-def lines_of(table: pa.Table) -> bytes:
-    """Rows as lines of JSON, `{"original":..., "ocsf":..., "logsource":...}`, made without parsing them."""
-    pieces = [piece for text, column in _PARTS for piece in (text, table[column])]
-    joined = pc.binary_join_element_wise(*pieces, "}", "")
-    return "\n".join(joined.to_pylist()).encode("utf-8", "surrogatepass")
+def lines_of(batch: Batch) -> bytes:
+    """Rows as lines of JSON, `{"original":..., "ocsf":..., "logsource":...}`, made without parsing them; none of
+    classes that are looked at whole."""
+    if batch.segment.class_uid in _BY_THEMSELVES:
+        return b""
+    pieces = [piece for text, column in _PARTS for piece in (text, batch.table[column])]
+    joined = pc.binary_join_element_wise(*pieces, "}\n", "")
+    # The texts of an Arrow array lie one behind the other: they are the lines, without a copy for each.
+    return b"".join(_texts(chunk) for chunk in joined.chunks)
+
+
+def _texts(array: pa.StringArray) -> bytes:
+    if not len(array):
+        return b""
+    _, offsets, data = array.buffers()
+    ends = np.frombuffer(offsets, np.int32)
+    return data[int(ends[array.offset]) : int(ends[array.offset + len(array)])].to_pybytes()

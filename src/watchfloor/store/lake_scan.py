@@ -12,7 +12,8 @@ from watchfloor.store.lake import Lake
 from watchfloor.store.lake_manifest import Segment
 from watchfloor.store.lake_table import batches_of
 
-ROWS = 8_192
+ROWS = 2_048
+"""Of a batch: events can have tens of kilobytes, and several copies of a batch are in memory."""
 _TRIES = 3
 
 
