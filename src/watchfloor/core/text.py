@@ -14,6 +14,15 @@ def whole(text: str) -> str:
     return text[:LONGEST].encode("utf-8", "replace").decode().replace("\0", " ")
 
 
+def both_ends(text: str, length: int) -> str:
+    """At most `length` characters: of what is longer the beginning and the end, so that neither can be pushed out."""
+    trimmed = text.strip()
+    if len(trimmed) <= length:
+        return trimmed
+    head = 3 * length // 4
+    return f"{trimmed[:head]} {trimmed[head + 1 - length :]}"
+
+
 def clipped(text: str, length: int) -> str:
     """At most `length` characters, with an ellipsis where some were left out."""
     return text if len(text) <= length else text[: length - 1] + "…"

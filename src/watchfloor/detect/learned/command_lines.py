@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from watchfloor.core.decoding import decoded_texts, without_noise
-from watchfloor.core.text import whole
+from watchfloor.core.text import both_ends, whole
 
 LONGEST = 4_096
 _TOKEN = re.compile(
@@ -41,8 +41,8 @@ _MOST_TOKENS = 400
 
 
 def plain(value: str) -> str:
-    """A command line as it is judged: its first LONGEST characters; empty for what says next to nothing."""
-    text = whole(value[:LONGEST]).strip()
+    """A command line as it is judged: LONGEST characters of it at most; empty for what says next to nothing."""
+    text = whole(both_ends(value, LONGEST)).strip()
     return text if len(text) >= 3 else ""
 
 

@@ -13,12 +13,15 @@ _Place = tuple[str, tuple[str, ...]]
 
 
 class Kind(NamedTuple):
-    """What one detector judges. `read` gives the values of an event, each as it is judged; `pieces` takes one apart.
-    `said` says of pieces what they look like; `entity` is the type of entity that a value is, if it is one."""
+    """What one detector judges. `read` gives the values of an event, each as it is judged; they stand in the attributes
+    `within`. `pieces` takes a value apart and `said` says of them what they look like; `entity` is the type of entity
+    that a value is, if it is one.
+    """
 
     name: str
     title: str
     techniques: tuple[str, ...]
+    within: frozenset[str]
     read: Callable[[Event], Iterator[str]]
     pieces: Callable[[str], list[str]]
     said: Callable[[list[str]], str]
@@ -27,6 +30,10 @@ class Kind(NamedTuple):
 
 def _split(*paths: str) -> tuple[_Place, ...]:
     return tuple((first, tuple(rest)) for first, *rest in (path.split(".") for path in paths))
+
+
+def _within(places: tuple[_Place, ...]) -> frozenset[str]:
+    return frozenset(first for first, _ in places)
 
 
 _COMMANDS = _split("process.cmd_line", "script.script_content.value", "win_service.cmd_line", "job.cmd_line")
@@ -68,6 +75,7 @@ def kinds(own: tuple[str, ...] = ()) -> tuple[Kind, ...]:
             "command_line",
             "Command line like an attack's",
             ("T1059",),
+            _within(_COMMANDS),
             partial(_read, _COMMANDS, command_lines.plain),
             command_lines.pieces,
             lambda _: "The command line looks like an attack's",
@@ -76,6 +84,7 @@ def kinds(own: tuple[str, ...] = ()) -> tuple[Kind, ...]:
             "domain",
             "Domain of suspicious form",
             ("T1568.002", "T1583.001"),
+            _within(_DOMAINS),
             partial(_read, _DOMAINS, domains.plain),
             partial(domains.pieces, own=own),
             domains.said,
@@ -85,6 +94,7 @@ def kinds(own: tuple[str, ...] = ()) -> tuple[Kind, ...]:
             "url",
             "URL like an attack's",
             ("T1190", "T1566.002"),
+            _within(_URLS) | {"email"},
             _urls,
             partial(urls.pieces, own=own),
             lambda _: "The URL looks like one of an attack",
@@ -94,6 +104,7 @@ def kinds(own: tuple[str, ...] = ()) -> tuple[Kind, ...]:
             "mail",
             "Mail with the words of fraud",
             ("T1566",),
+            frozenset({"email"}),
             _mails,
             mails.pieces,
             lambda _: "The words of the mail are those of fraud or unwanted mail",

@@ -64,6 +64,7 @@ class Learned:
 
     def __init__(self, judges: Iterable[Judge]) -> None:
         self.judges = tuple(judges)
+        self._within = frozenset().union(*(judge.kind.within for judge in self.judges))
 
     @classmethod
     @cache
@@ -73,4 +74,7 @@ class Learned:
 
     def signals(self, event: Event) -> list[Signal]:
         """What the detectors say of an event; nothing of what is ordinary."""
-        return [signal for judge in self.judges for signal in judge.signals(event)]
+        if self._within.isdisjoint(event.ocsf):
+            return []
+        asked = (judge for judge in self.judges if not judge.kind.within.isdisjoint(event.ocsf))
+        return [signal for judge in asked for signal in judge.signals(event)]

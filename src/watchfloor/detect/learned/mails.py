@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from watchfloor.core.event import Event
-from watchfloor.core.text import whole
+from watchfloor.core.text import both_ends, whole
 
 LONGEST = 16_384
 _MOST_WORDS = 1_500
@@ -20,7 +20,7 @@ _FOOTER = re.compile(r"^(?:-- ?|_{5,}|-{20,}|={20,}|\*{20,})$.*", re.M | re.S)
 _TAG = re.compile(r"<[^<>]{1,300}>|&[a-z]{2,8};|&#\d{1,6};")
 _LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.I)
 _ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,253}")
-_MONEY = re.compile(r"[$€£]\s?\d[\d,.]*|\b\d[\d,.]*\s?(?:usd|eur|gbp|dollars?|euros?|million)\b", re.I)
+_MONEY = re.compile(r"[$€£]\s?\d[\d,.]{0,15}|\b\d[\d,.]{0,15}\s?(?:usd|eur|gbp|dollars?|euros?|million)\b", re.I)
 _TOKEN = re.compile(r"[a-z]{2,24}(?:'[a-z]{1,3})?|[!?]|\x01\w+")
 _DAYS_AND_MONTHS = """
     january february march april may june july august september october november december jan feb mar apr jun jul aug
@@ -41,8 +41,8 @@ def text_of(event: Event) -> str:
 
 
 def plain(value: str) -> str:
-    """A mail's text as it is judged: its first LONGEST characters; empty where too little is written to judge it."""
-    text = whole(value[:LONGEST]).strip()
+    """A mail's text as it is judged: LONGEST characters of it at most; empty where there is too little to judge."""
+    text = whole(both_ends(value, LONGEST)).strip()
     return text if len(text) >= 40 else ""
 
 

@@ -6,7 +6,7 @@ import re
 from urllib.parse import unquote_plus, urlsplit
 
 from watchfloor.core.look_alike import look_alike
-from watchfloor.core.text import whole
+from watchfloor.core.text import both_ends, whole
 
 LONGEST = 4_096
 _DEEPEST = 3  # how often a URL is encoded in itself at most
@@ -22,7 +22,7 @@ _USUAL_PORTS = (None, 80, 443)
 
 def plain(value: str) -> str:
     """A URL or a path with its query as it is judged; empty for what has neither path nor scheme."""
-    text = whole(value[:LONGEST]).strip()
+    text = whole(both_ends(value, LONGEST)).strip()
     return text if "/" in text and len(text) > 3 else ""
 
 
@@ -54,7 +54,7 @@ def _host(url: str, own: tuple[str, ...]) -> list[str]:
         return []
     try:
         parts = urlsplit(url)
-        host, port = (parts.hostname or "").rstrip("."), parts.port
+        host, port = (parts.hostname or "").rstrip(".")[:253], parts.port
     except ValueError:
         return ["is:a host that cannot be read"]
     told = [f"is:{parts.scheme.lower()[:8]}"]
