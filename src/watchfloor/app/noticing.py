@@ -237,3 +237,29 @@ def taken_up(parts: Parts) -> Anomalies:
 
 def _those(documents: Documents, tenant: str, uids: Sequence[str]) -> list[Noticed]:
     return documents.get_many(tenant, Noticed, sorted(documents.known(tenant, Noticed, uids)))
+
+
+def forget(parts: Parts, entity: str, by: str) -> int:
+    """Forget what is usual for an entity; returns in how many series it was known. The ledger says who did."""
+    with parts.together():
+        anomalies = taken_up(parts)
+        if found := anomalies.forget(entity):
+            parts.usual.put(parts.tenant, anomalies.changes())
+            _forgotten(parts, entity, by)
+    return found
+
+
+def forget_all(parts: Parts, by: str) -> None:
+    """Forget everything that is usual, readable or not. What was said stays."""
+    with parts.together():
+        parts.usual.clear(parts.tenant)
+        _forgotten(parts, "everything", by)
+
+
+def _forgotten(parts: Parts, what: str, by: str) -> None:
+    learned = stored(parts)
+    since = parts.clock() if what == "everything" else learned.since
+    parts.documents.put(parts.tenant, learned.model_copy(update={"n": learned.n + 1, "since": since}))
+    parts.ledger.append(
+        parts.tenant, kind="usual.forgotten", subject=what, actor=by, body={"forgotten": what}, time=parts.clock()
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from watchfloor.cli.detect import check, find, look, suppress, versions
+from watchfloor.cli.detect import anomalies, check, find, look, suppress, versions
 
 PLAIN = "run"
 
@@ -44,3 +44,4 @@ app.command()(look.coverage)
 app.add_typer(suppress.app, name="suppress")
 app.command()(versions.reload)
 app.command()(versions.history)
+app.add_typer(anomalies.app, name="anomalies")
