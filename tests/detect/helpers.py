@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,16 @@ def hit(folder_: Path, detection: dict[str, Any], original: dict[str, Any], **op
 def sigma_aliases(logsource: dict[str, str]) -> dict[str, list[str]]:
     """The vendor's names for a log source's fields, as fields.yaml has them (OCSF places left out)."""
     found: dict[str, list[str]] = {}
-    for document in documents(folder("sigma") / "fields.yaml"):
-        for section in document.data:
-            if all(logsource.get(k) == v for k, v in section["for"].items()):
-                for name, places in section["fields"].items():
-                    found.setdefault(name, []).extend(p[9:] for p in places if p.startswith("original."))
+    for section in _sections():
+        if all(logsource.get(k) == v for k, v in section["for"].items()):
+            for name, places in section["fields"].items():
+                found.setdefault(name, []).extend(p[9:] for p in places if p.startswith("original."))
     return found
+
+
+@cache
+def _sections() -> list[dict[str, Any]]:
+    return [section for document in documents(folder("sigma") / "fields.yaml") for section in document.data]
 
 
 NO_INTEL = Intel()

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.detect import naive
-from tests.detect.helpers import sigma_aliases
+from tests.detect.helpers import PATHS, sigma_aliases
 from watchfloor.core.event import Event
 from watchfloor.detect import Detector
 from watchfloor.ingest import Normalizer, ingest
@@ -27,11 +27,15 @@ WRONG = {
 }
 
 
-@pytest.fixture(scope="module")
-def all_rules(shared_data: Path) -> Detector:
-    """A detector of all shared rules."""
+@pytest.fixture(scope="module", params=PATHS)
+def all_rules(shared_data: Path, request: pytest.FixtureRequest) -> Detector:
+    """A detector of all shared rules, on each path."""
     folders = [shared_data / "sigma" / name for name in ("rules", "rules-emerging-threats", "rules-threat-hunting")]
-    return Detector.load(folders, shipped=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WATCHFLOOR_ENGINE", request.param)
+        found = Detector.load(folders, shipped=False)
+    assert found.path_name == request.param
+    return found
 
 
 @pytest.fixture(scope="module")
