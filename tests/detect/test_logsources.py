@@ -144,7 +144,8 @@ def test_a_rule_in_ocsf_s_names(tmp_path: Path) -> None:
     assert len(found.findings(event({}, {"actor": {"user": {"name": "Eve"}}}))) == 1
 
 
-def test_records_with_made_up_log_sources_cost_no_memory(tmp_path: Path) -> None:
+def test_records_with_made_up_log_sources_cost_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHFLOOR_ENGINE", "plain")
     found = detector(tmp_path, rule_text({"sel": {"x": 1}}, logsource=CREATED))
     for n in range(500):
         found.findings(event({"Channel": f"c{n}", "EventID": n}, logsource={"product": f"p{n}"}))

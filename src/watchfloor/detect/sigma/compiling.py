@@ -11,7 +11,6 @@ from sigma.exceptions import SigmaConditionError, SigmaDetectionError, SigmaErro
 from sigma.filters import SigmaFilter
 from sigma.modifiers import SigmaWideModifier, modifier_mapping
 from sigma.rule import SigmaLevel, SigmaRule
-from sigma.rule.base import SigmaYAMLLoader
 
 from watchfloor.core.noun import digest_of
 from watchfloor.detect.sigma.conditions import Placeholders, Translator
@@ -25,6 +24,7 @@ from watchfloor.detect.sigma.parsed import parse
 from watchfloor.detect.sigma.policy import POLICY
 from watchfloor.detect.sigma.regex import FALLBACK_TEXT, needs_fallback
 from watchfloor.detect.sigma.versions import digest_of_rule, modified_of
+from watchfloor.detect.sigma.yaml_documents import documents_in
 
 # The specification's name for what pySigma only knows by its older alias.
 modifier_mapping.setdefault("utf16le", SigmaWideModifier)
@@ -52,7 +52,7 @@ class NamedFilter(NamedTuple):
 def documents(text: bytes) -> Documents:
     """The YAML documents of a file."""
     try:
-        return Documents(tuple(data for data in yaml.load_all(text, Loader=SigmaYAMLLoader) if data is not None))
+        return Documents(tuple(documents_in(text)))
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         return Documents(problem="not valid YAML: " + " ".join(str(error).split()))
 
