@@ -1,11 +1,11 @@
 /* The native path's core: rules as plain tables, events as bytes, matches out. path.py makes the tables and says what
    they mean; what is rare or odd (fractions, text beyond ASCII, regular expressions) is asked of Python, once a value. */
-#define _GNU_SOURCE
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <time.h>
 
+#include "bytes.h"
 #include "json.h"
 #include "literals.h"
 #include "memo.h"
@@ -179,32 +179,14 @@ static int text_of(Core *core, Token *token, Slice *text) {
     return 0;
 }
 
-/* Eight ASCII bytes in lower case. */
-static inline uint64_t lowered(uint64_t word) {
-    uint64_t heptets = word & 0x7F7F7F7F7F7F7F7Fu;
-    uint64_t upper = (heptets + 0x3F3F3F3F3F3F3F3Fu) & ~(heptets + 0x2525252525252525u) & ~word & 0x8080808080808080u;
-    return word | upper >> 2;
-}
-
 static int lower_of(Core *core, Token *token, Slice *lower) {
     if (!token->lower.at) {
         Slice text;
         if (text_of(core, token, &text)) return -1;
         if (is_ascii(text.at, text.length)) {
-            size_t words = (text.length + 8) / 8;
-            uint8_t *bytes = arena_take(&core->arena, words * 8);
-            uint64_t word;
+            uint8_t *bytes = arena_take(&core->arena, text.length + 1);
             if (!bytes) { PyErr_NoMemory(); return -1; }
-            size_t i = 0;
-            for (; i + 8 <= text.length; i += 8) {
-                memcpy(&word, text.at + i, 8);
-                word = lowered(word);
-                memcpy(bytes + i, &word, 8);
-            }
-            word = 0;
-            memcpy(&word, text.at + i, text.length - i);
-            word = lowered(word);
-            memcpy(bytes + i, &word, 8);
+            lower_ascii(text.at, text.length, bytes);
             token->lower = (Slice){bytes, text.length};
         } else {
             PyObject *plain = str_of(text);
@@ -434,7 +416,7 @@ static int glob_matches(Slice glob, Slice text) {
         if (glob.at[star] == '=') { /* straight to where the part behind the star stands next */
             size_t behind = star;
             Slice literal = packed_at(glob, &behind);
-            const uint8_t *next = memmem(text.at + retry, text.length - retry, literal.at, literal.length);
+            const uint8_t *next = find_bytes(text.at + retry, text.length - retry, literal.at, literal.length);
             if (!next) return 0;
             retry = (size_t)(next - text.at);
         }
@@ -450,7 +432,7 @@ static int literal_holds(const Leaf *leaf, Slice text) {
     case EQUALS: return text.length == length && memcmp(text.at, leaf->text.at, length) == 0;
     case STARTS: return memcmp(text.at, leaf->text.at, length) == 0;
     case ENDS: return memcmp(text.at + text.length - length, leaf->text.at, length) == 0;
-    default: return length == 0 || memmem(text.at, text.length, leaf->text.at, length) != NULL;
+    default: return length == 0 || find_bytes(text.at, text.length, leaf->text.at, length) != NULL;
     }
 }
 
@@ -473,7 +455,7 @@ static int has_required(Slice required, Slice lower) {
             continue;
         }
         Slice literal = packed_at(required, &at);
-        has = has || memmem(lower.at, lower.length, literal.at, literal.length);
+        has = has || find_bytes(lower.at, lower.length, literal.at, literal.length);
     }
     return has;
 }

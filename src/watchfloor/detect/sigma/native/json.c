@@ -1,11 +1,9 @@
-#define _GNU_SOURCE
 #include "json.h"
 
 #include <stdlib.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+
+#include "bytes.h"
 
 enum { MOST_DEPTH = 64, MOST_TOKENS = 1 << 18, KEPT_BLOCK = 1 << 18 };
 /* The only letters beyond ASCII whose lower case has an ASCII letter; and the one that RE2 without regard to case takes
@@ -57,17 +55,6 @@ void arena_free(Arena *arena) {
 
 /* ---- bytes */
 
-int is_ascii(const uint8_t *at, size_t length) {
-    uint64_t all = 0, word;
-    size_t i = 0;
-    for (; i + 8 <= length; i += 8) {
-        memcpy(&word, at + i, 8);
-        all |= word;
-    }
-    for (; i < length; i++) all |= at[i];
-    return !(all & 0x8080808080808080u);
-}
-
 /* Well-formed UTF-8 as the Unicode standard's table 3-7 has it. */
 static int is_utf8(const uint8_t *p, const uint8_t *end) {
     while (p < end) {
@@ -88,22 +75,6 @@ static int is_utf8(const uint8_t *p, const uint8_t *end) {
     return 1;
 }
 
-/* The next quote, backslash or control byte, or `end`. */
-static const uint8_t *special(const uint8_t *p, const uint8_t *end) {
-#ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x1F);
-    for (; end - p >= 16; p += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i hits = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash));
-        hits = _mm_or_si128(hits, _mm_cmpeq_epi8(_mm_min_epu8(bytes, space), bytes));
-        int mask = _mm_movemask_epi8(hits);
-        if (mask) return p + __builtin_ctz((unsigned)mask);
-    }
-#endif
-    while (p < end && *p != '"' && *p != '\\' && *p >= 0x20) p++;
-    return p;
-}
-
 static int hex4(const uint8_t *p) {
     int value = 0;
     for (int i = 0; i < 4; i++) {
@@ -115,15 +86,13 @@ static int hex4(const uint8_t *p) {
     return value;
 }
 
+static const uint8_t SIMPLE[256] = {['"'] = 1, ['\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1, ['n'] = 1, ['r'] = 1, ['t'] = 1};
+
 /* Behind the escape at `p` (a backslash), or NULL when it is none or half a surrogate pair. */
 static const uint8_t *escape(Tape *tape, const uint8_t *p, const uint8_t *end) {
     if (end - p < 2) return NULL;
-    switch (p[1]) {
-    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
-        return p + 2;
-    case 'u': break;
-    default: return NULL;
-    }
+    if (SIMPLE[p[1]]) return p + 2;
+    if (p[1] != 'u') return NULL;
     if (end - p < 6) return NULL;
     int unit = hex4(p + 2);
     if ((unit >= 0x20 && unit < 0x80) || unit == KELVIN || unit == DOTTED_I || unit == LONG_S) tape->hides = 1;
@@ -138,11 +107,8 @@ size_t unescape(Slice raw, uint8_t *into) {
     const uint8_t *p = raw.at, *end = p + raw.length;
     uint8_t *out = into;
     while (p < end) {
-        const uint8_t *slash = memchr(p, '\\', (size_t)(end - p));
-        size_t plain = (size_t)((slash ? slash : end) - p);
-        memcpy(out, p, plain);
-        out += plain;
-        if (!slash) break;
+        const uint8_t *slash = copy_plain(p, end, &out);
+        if (slash == end) break;
         p = slash + 2;
         switch (slash[1]) {
         case 'b': *out++ = '\b'; continue;
@@ -208,7 +174,9 @@ static const uint8_t *string(Tape *tape, const uint8_t *p, const uint8_t *end, S
         if (p == end || *p < 0x20) return NULL;
         if (*p == '"') break;
         *escaped = 1;
-        if (!(p = escape(tape, p, end))) return NULL;
+        do {
+            if (!(p = escape(tape, p, end))) return NULL;
+        } while (p < end && *p == '\\');
     }
     inside->length = (size_t)(p - inside->at);
     return p + 1;
@@ -270,7 +238,7 @@ int tape_read(Tape *tape, const uint8_t *p, const uint8_t *end) {
     if ((size_t)(end - p) >= UINT32_MAX) return TAPE_UNUSUAL;
     if (!is_ascii(p, (size_t)(end - p))) {
         if (!is_utf8(p, end)) return TAPE_UNUSUAL;
-        for (int i = 0; i < 3; i++) tape->hides |= memmem(p, (size_t)(end - p), HIDING[i], strlen(HIDING[i])) != NULL;
+        for (int i = 0; i < 3; i++) tape->hides |= find_bytes(p, (size_t)(end - p), (const uint8_t *)HIDING[i], strlen(HIDING[i])) != NULL;
     }
     p = spaces(p, end);
     if (p == end || *p != '{') return TAPE_UNUSUAL;

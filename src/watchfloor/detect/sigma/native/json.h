@@ -51,7 +51,6 @@ void arena_reset(Arena *arena);
 void arena_free(Arena *arena);
 /* The text of an ESCAPED token that tape_read accepted; `into` has room for raw.length bytes. */
 size_t unescape(Slice raw, uint8_t *into);
-int is_ascii(const uint8_t *at, size_t length);
 
 static inline int same(Slice a, const void *at, size_t length) {
     return a.length == length && (length == 0 || __builtin_memcmp(a.at, at, length) == 0);

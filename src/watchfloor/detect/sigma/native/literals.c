@@ -1,7 +1,8 @@
 #include "literals.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "bytes.h"
 
 enum { FOLD = 0x20202020, COUNTERS = 1 << 16, LONGEST_READ = 64 };
 
@@ -36,7 +37,8 @@ static inline uint32_t hashed(uint32_t gram) { return gram * 0x9E3779B1u; }
 
 /* Class 0 has 7 bytes and more, 1 four to six, 2 two or three, 3 one. Class 4 has two to six, not all of them ASCII, and
    texts that are ASCII need no look at it. */
-static const struct { uint32_t width, stride; } CLASS[CLASSES] = {{4, 4}, {4, 1}, {2, 1}, {1, 1}, {2, 1}};
+static const uint32_t WIDTH[CLASSES] = {4, 4, 2, 1, 2};
+enum { WIDEST_STRIDE = 8 };
 enum { LONG, MIDDLE, SHORT, SINGLE, HIGH };
 
 static int class_of(Slice text) {
@@ -48,8 +50,8 @@ static int class_of(Slice text) {
 static int has_high(uint32_t gram) { return (gram & 0x80808080u) != 0; }
 
 /* Where the rarest gram is; with a stride, the rarest run of that many grams. */
-static uint32_t rarest(const uint32_t *counters, Slice text, int class, uint32_t fold) {
-    uint32_t width = CLASS[class].width, stride = CLASS[class].stride;
+static uint32_t rarest(const uint32_t *counters, Slice text, int class, uint32_t stride, uint32_t fold) {
+    uint32_t width = WIDTH[class];
     uint32_t best = 0, least = UINT32_MAX, length = (uint32_t)text.length;
     if (length > LONGEST_READ) length = LONGEST_READ;
     for (uint32_t at = 0; at + width + stride - 1 <= length; at++) {
@@ -93,9 +95,15 @@ static int bucketed(Grams *grams, const Entry *entries) {
 
 static int build_grams(Literals *all, int class, uint32_t *counters) {
     Grams *grams = all->grams + class;
-    uint32_t width = CLASS[class].width, stride = CLASS[class].stride, fold = all->fold ? FOLD : 0, chosen = 0;
-    for (uint32_t i = 0; i < all->count; i++) chosen += all->literals[i].text.length && class_of(all->literals[i].text) == class;
+    uint32_t width = WIDTH[class], fold = all->fold ? FOLD : 0, chosen = 0, stride = class == LONG ? WIDEST_STRIDE : 1;
+    for (uint32_t i = 0; i < all->count; i++) {
+        Slice text = all->literals[i].text;
+        if (text.length == 0 || class_of(text) != class) continue;
+        if (class == LONG && text.length - 3 < stride) stride = (uint32_t)text.length - 3;
+        chosen++;
+    }
     if (!chosen) return 0;
+    grams->stride = stride;
     memset(counters, 0, COUNTERS * sizeof *counters);
     count_all(counters, (Slice){(const uint8_t *)USUAL, sizeof USUAL - 1}, width, fold, 50);
     for (uint32_t i = 0; i < all->count; i++)
@@ -106,7 +114,7 @@ static int build_grams(Literals *all, int class, uint32_t *counters) {
     for (uint32_t i = 0; i < all->count; i++) {
         const Literal *literal = all->literals + i;
         if (literal->text.length == 0 || class_of(literal->text) != class) continue;
-        uint32_t at = rarest(counters, literal->text, class, fold);
+        uint32_t at = rarest(counters, literal->text, class, stride, fold);
         for (uint32_t shift = 0; shift < stride; shift++) {
             uint32_t gram = load(literal->text.at + at + shift, width, fold);
             entries[grams->count++] = (Entry){gram, i, at + shift};
@@ -115,7 +123,8 @@ static int build_grams(Literals *all, int class, uint32_t *counters) {
         if (literal->how != EQUALS) grams->longest_equal = UINT32_MAX;
         else if (literal->text.length > grams->longest_equal) grams->longest_equal = (uint32_t)literal->text.length;
     }
-    for (grams->bits = 6; grams->bits < 16 && (1u << grams->bits) < grams->count * 2; grams->bits++) {}
+    /* Few literals have room for a bloom of 8 KB, which is next to always right; many for one that fits the cache. */
+    for (grams->bits = 6; grams->bits < 16 && (1u << grams->bits) < grams->count * (grams->bits < 13 ? 16 : 2); grams->bits++) {}
     int failed = bucketed(grams, entries);
     free(entries);
     return failed;
@@ -205,10 +214,9 @@ int literals_scan(Literals *all, Slice text, int first, List *hits) {
         const Grams *grams = all->grams + class;
         int failed;
         if (!grams->count || text.length > grams->longest_equal || (first && hits->count > before)) continue;
-        if (class == LONG) failed = pass(all, grams, text, 4, 4, all->fold ? FOLD : 0, first, hits);
-        else if (class == MIDDLE) failed = pass(all, grams, text, 4, 1, all->fold ? FOLD : 0, first, hits);
+        if (WIDTH[class] == 4) failed = pass(all, grams, text, 4, grams->stride, all->fold ? FOLD : 0, first, hits);
         else if (class == HIGH && ascii) continue;
-        else failed = pass(all, grams, text, CLASS[class].width, 1, 0, first, hits);
+        else failed = pass(all, grams, text, WIDTH[class], 1, 0, first, hits);
         if (failed) return -1;
     }
     return 0;

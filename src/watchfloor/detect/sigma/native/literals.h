@@ -17,9 +17,9 @@ typedef struct {
 } Entry;
 
 /* Literals of like length. Each stands under one of its grams of `width` bytes, the rarest; the long ones under as many
-   as `stride`, so that a look at every fourth byte of a text finds them. */
+   in a row as `stride`, so that a look at every so many bytes of a text finds them. */
 typedef struct {
-    uint32_t count, bits;
+    uint32_t count, bits, stride;
     uint8_t *bloom;
     uint32_t *starts; /* bucket -> its first entry */
     Entry *entries;
