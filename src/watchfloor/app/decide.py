@@ -12,6 +12,7 @@ from watchfloor.app.decisions import DecisionRecord
 from watchfloor.app.freshness import Freshness, Settled, World
 from watchfloor.app.parts import Parts
 from watchfloor.app.progress import Report
+from watchfloor.app.risks import with_risk
 from watchfloor.core.case import Case, CaseStatus
 from watchfloor.core.clock import DAY
 from watchfloor.core.evidence import Evidence
@@ -21,7 +22,6 @@ from watchfloor.core.label import Label
 from watchfloor.core.noun import Noun
 from watchfloor.core.plan import Plan
 from watchfloor.core.verdict import Disposition, Verdict
-from watchfloor.detect.ensemble import case_risk, surroundings
 from watchfloor.enrich import Enricher
 from watchfloor.enrich.collectors.history import history_days
 from watchfloor.ledger.ledger import Draft
@@ -72,7 +72,8 @@ class Decider:
     def run(self, findings: Sequence[Finding], report: Report) -> list[str]:
         """Correlate and decide. Returns the uids of the cases decided anew."""
         parts = self._parts
-        cases = self._settled(_with_risk(correlate(findings, parts.context, parts.policy.correlation), findings))
+        correlated = correlate(findings, parts.context, parts.policy.correlation)
+        cases = self._settled(with_risk(correlated, findings, parts.context))
         labels = parts.labels()
         self._begin(labels)
         asking = _Asking({finding.uid: finding for finding in findings}, parts.enricher(), LabelBook(labels))
@@ -297,14 +298,6 @@ class Decider:
         if digest not in self._kept:
             self._kept.add(self._parts.evidence.put_bytes(self._parts.tenant, noun.canonical()))
         return digest
-
-
-def _with_risk(cases: Iterable[Case], findings: Sequence[Finding]) -> list[Case]:
-    """Cases with the risk that their findings come to, among all that was found here."""
-    around, by_uid = surroundings(findings), {finding.uid: finding for finding in findings}
-    return [
-        case.model_copy(update={"risk": case_risk([by_uid[uid] for uid in case.findings], around)}) for case in cases
-    ]
 
 
 def _may_close(one: _Weighed) -> bool:

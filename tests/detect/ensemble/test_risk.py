@@ -219,6 +219,14 @@ def test_what_stands_around_is_what_came_before_within_the_hour_on_the_same_enti
     assert around["f-0000"] == surroundings([early])["f-0000"]  # nothing later changes it
 
 
+def test_what_a_known_scanner_sets_off_stands_around_nothing() -> None:
+    scan, other = finding(0, detection="scan"), finding(1, detection="dump", hour=0.1)
+    around = surroundings([scan, other], apart={"f-0000"})
+    assert [uid for uid, _ in around["f-0001"].unusual] == ["dump"]
+    assert around["f-0000"].where == "By itself"
+    assert [uid for uid, _ in around["f-0000"].unusual] == ["scan"]
+
+
 def test_an_entity_s_risk_fades_to_half_in_a_week() -> None:
     one = finding(0, severity=5)
     assert one.risk

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple, TypeVar
 
 from watchfloor.core.attack import tactic
@@ -94,9 +94,10 @@ class _Hours:
         self._last = hour
 
 
-def surroundings(findings: Iterable[Finding]) -> dict[str, Surroundings]:
+def surroundings(findings: Iterable[Finding], apart: Container[str] = ()) -> dict[str, Surroundings]:
     """What stands around each finding, by its uid: of its entities that one around which most happens. Findings of
-    several tenants must not be mixed."""
+    several tenants must not be mixed. Those `apart` (uids) stand around nothing, and nothing around them: what a known
+    scanner sets off."""
     around: dict[str, _Around] = {}
     came_up: dict[str, _Hours] = {}
     anything = _Hours()
@@ -106,7 +107,7 @@ def surroundings(findings: Iterable[Finding]) -> dict[str, Surroundings]:
         mine = came_up.setdefault(finding.detection.uid, _Hours())
         seen = alone(finding, mine.before(hour), anything.before(hour))
         best: tuple[int, int, int, str, _Around] | None = None
-        for involved in finding.involved:
+        for involved in () if finding.uid in apart else finding.involved:
             if involved.entity.type in _TYING:
                 key = involved.entity.key
                 one = around.setdefault(key, _Around())
