@@ -101,7 +101,7 @@ class Desk:
         )
 
     def entity_risks(self, case_uid: str) -> dict[str, Risk]:
-        """Of the first entities of a case, by key, the greatest first: their risk over all their cases, now."""
+        """Of the first entities of a case, by key, the greatest first: the risk over all their cases, then."""
         return entity_risks(self._parts, self._lines, case_uid)
 
     def evidence_view(self, evidence_uid: str) -> Evidence:
