@@ -102,7 +102,7 @@ def test_a_day_of_stream_stays_bounded_and_survives_being_killed(homes: tuple[Pa
     found = Outcome(killed)
 
     totals = [one["correlated"]["total"] for one in expected.findings.values() if one["correlated"]]
-    assert len(totals) > 10, "there is something to lose"
+    assert len(totals) > stream.STOPPERS, "there is something to lose"
     assert found.findings == expected.findings
     assert found.counted == expected.counted
     members = Counter(signal["member"] for signals in expected.said.values() for signal in signals)

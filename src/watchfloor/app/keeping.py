@@ -24,6 +24,7 @@ from watchfloor.core.finding import Finding, joined
 from watchfloor.core.intel_object import IntelObject, Whole
 from watchfloor.core.noun import short_id
 from watchfloor.core.record import DeadLetter
+from watchfloor.core.risk import Risk
 from watchfloor.detect.correlation import KEPT
 from watchfloor.detect.detector import Examined
 from watchfloor.ingest import Unreadable
@@ -119,11 +120,13 @@ class Keeper:
             yield
 
     def keep_found(self, findings: Sequence[Finding]) -> None:
-        """Keep what was found on events that are kept already. The same finding counts once."""
-        parts = self._parts
-        with self._turn, parts.together():
-            found = self._joined(findings)
-            parts.documents.put(parts.tenant, *found, *self._suppressions.marks(found))
+        """Keep what was found on events that are kept already. The same finding counts once, and its risk does not
+        sink: what was unusual is known only to who saw the events come."""
+        documents, tenant = self._parts.documents, self._parts.tenant
+        with self._turn, self._parts.together():
+            known = sorted(documents.known(tenant, Finding, [one.uid for one in findings]))
+            risks = {one.uid: one.risk for one in documents.get_many(tenant, Finding, known)}
+            documents.put(tenant, *(_as_risky(one, risks.get(one.uid)) for one in self._joined(findings)))
 
     def _kept(self, events: list[Event]) -> tuple[list[Event], int, list[Examined], list[DeadLetter]]:
         """The events that the lake has now, how many are new, what was found on each, and those that broke."""
@@ -197,6 +200,11 @@ class Keeper:
             )
             for item, digest in zip(items, digests, strict=True)
         ]
+
+
+def _as_risky(finding: Finding, before: Risk | None) -> Finding:
+    less = before is not None and (finding.risk is None or finding.risk.log_odds < before.log_odds)
+    return finding.model_copy(update={"risk": before}) if less else finding
 
 
 def _uid(item: Unreadable, digest: str) -> str:
