@@ -759,11 +759,15 @@ static int group_of(Core *core, const uint32_t *constants, uint32_t *group) {
         if (AT(core->decisive, Place, i)->kind != DERIVED && decisive_id(core, i, asked.ids + i)) return -1;
         hash = (hash ^ asked.ids[i]) * 0x9E3779B1u;
     }
-    Known *known = core->groups_known + (hash >> 20);
-    if (known->ids[MOST_PLACES - 1] && memcmp(known->ids, asked.ids, count * sizeof(uint32_t)) == 0) {
-        *group = known->group;
-        return 0;
+    Known *known = core->groups_known + (hash >> 20) / WAYS * WAYS, *last = known + WAYS - 1;
+    for (;; known++) {
+        if (known->ids[MOST_PLACES - 1] && memcmp(known->ids, asked.ids, count * sizeof(uint32_t)) == 0) {
+            *group = known->group;
+            return 0;
+        }
+        if (known == last || !known->ids[MOST_PLACES - 1]) break;
     }
+    if (known == last) known -= core->number % WAYS; /* whichever */
     PyObject *ids = PyTuple_New(count);
     for (uint32_t i = 0; ids && i < count; i++) PyTuple_SetItem(ids, i, PyLong_FromUnsignedLong(asked.ids[i]));
     uint32_t groups = core->groups.count;

@@ -27,6 +27,8 @@ _FORMS: tuple[Form, ...] = ("record", "ocsf", "event")
 _MOST_PLACES = 63
 _SOURCES = 1_000
 """Log sources of events whose ids are remembered."""
+_PLANNED = 10_000
+"""Combinations of what decides on log sources whose groups are remembered."""
 
 
 class NativePath:
@@ -116,17 +118,23 @@ class _Asked:
         self._alternatives, self._discriminator = alternatives, discriminator
         self._texts = [["", *texts] for texts in known]
         self._groups: dict[tuple[LogSource, ...], int | None] = {(): None}
+        self._planned: dict[tuple[int, ...], int | None] = {}
         self._tests: dict[int, Test] = {}
         self._last: tuple[bytes, Any] = (b"", None)
         self.logsource = {}
 
     def plan(self, ids: tuple[int, ...]) -> int | None:
         """The group of the rules that mean events with these texts at the decisive places."""
+        if ids in self._planned:
+            return self._planned[ids]
         key = tuple(texts[n] for texts, n in zip(self._texts, ids, strict=True))
         fits = self._discriminator.fits
         meant = tuple(s for s, rows in self._alternatives.items() if any(fits(key, row) for row in rows))
         if meant not in self._groups:
             self._groups[meant] = self.lowering.group(n for s in meant for n in self._by_source[s])
+        if len(self._planned) >= _PLANNED:
+            self._planned.clear()
+        self._planned[ids] = self._groups[meant]
         return self._groups[meant]
 
     @staticmethod
