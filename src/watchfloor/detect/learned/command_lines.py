@@ -38,12 +38,27 @@ _FORMS = {
     "a hidden file": re.compile(r"/\.[a-z0-9]{3,}(?=[\s;&|\"']|$)"),
 }
 _MOST_TOKENS = 400
+# What PowerShell's module log (4103, 800) has around a command, and how it writes parameters.
+_AROUND = re.compile(
+    r"^\s*(?:DetailSequence|DetailTotal|SequenceNumber|UserId|HostName|HostVersion|HostId|HostApplication|EngineVersion"
+    r"|RunspaceId|PipelineId|ScriptName|CommandLine|ProviderName|\w+State)=.*$"
+    r"|Pipeline execution details for command line:|^Context Information:|^Details:"
+    r"|CommandInvocation\([^)\n]{1,80}\): ",
+    re.MULTILINE,
+)
+_PARAMETER = re.compile(r"ParameterBinding\([^)\n]{1,80}\): name=\"([^\"\n]{0,80})\"; value=")
 
 
 def plain(value: str) -> str:
     """A command line as it is judged: LONGEST characters of it at most; empty for what says next to nothing."""
     text = whole(both_ends(value, LONGEST)).strip()
     return text if len(text) >= 3 else ""
+
+
+def script(value: str) -> str:
+    """A script block, or a command of PowerShell's module log without what the log adds, as it is judged."""
+    text = both_ends(value, 4 * LONGEST)
+    return plain(_PARAMETER.sub(r"-\1 ", _AROUND.sub("", text)) if "=" in text or "(" in text else text)
 
 
 def pieces(line: str) -> list[str]:

@@ -36,9 +36,15 @@ def _within(places: tuple[_Place, ...]) -> frozenset[str]:
     return frozenset(first for first, _ in places)
 
 
-_COMMANDS = _split("process.cmd_line", "script.script_content.value", "win_service.cmd_line", "job.cmd_line")
+_COMMANDS = _split("process.cmd_line", "win_service.cmd_line", "job.cmd_line")
+_SCRIPTS = _split("script.script_content.value")
 _URLS = _split("http_request.url.url_string", "url.url_string")
 _DOMAINS = _split("query.hostname", "tls.sni", "http_request.url.hostname")
+
+
+def _commands(event: Event) -> Iterator[str]:
+    yield from _read(_COMMANDS, command_lines.plain, event)
+    yield from _read(_SCRIPTS, command_lines.script, event)
 
 
 def _urls(event: Event) -> Iterator[str]:
@@ -75,8 +81,8 @@ def kinds(own: tuple[str, ...] = ()) -> tuple[Kind, ...]:
             "command_line",
             "Command line like an attack's",
             ("T1059",),
-            _within(_COMMANDS),
-            partial(_read, _COMMANDS, command_lines.plain),
+            _within(_COMMANDS + _SCRIPTS),
+            _commands,
             command_lines.pieces,
             lambda _: "The command line looks like an attack's",
         ),
