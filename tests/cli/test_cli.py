@@ -102,7 +102,7 @@ def test_detect_gives_one_line_a_match(records: Path) -> None:
     matches = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert matches
-    assert set(matches[0]) == {"rule_id", "title", "level", "file", "record", "time"}
+    assert set(matches[0]) == {"rule_id", "title", "level", "file", "record", "time", "risk"}
     assert {m["record"] for m in matches} == {1, 2}
     assert {m["time"] for m in matches} == {"2026-10-13T07:01:02.000Z"}
 
