@@ -39,8 +39,10 @@ def named(page: Path) -> str:
 
 def lines(page: Path) -> list[str]:
     """The command lines of code blocks that are no other language's."""
-    blocks = re.findall(r"^```(?:sh|console)?\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
-    return [line for block in blocks for line in block.splitlines() if COMMAND.match(line)]
+    # Every block in turn, whatever its language: the end of one must not be taken for the beginning of the next.
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    mine = [block for language, block in blocks if language in ("", "sh", "console")]
+    return [line for block in mine for line in block.splitlines() if COMMAND.match(line)]
 
 
 def spans(page: Path) -> list[str]:
@@ -80,7 +82,7 @@ def filled(arguments: list[str], folder: Path) -> list[str]:
     """Arguments with what stands for the reader's own things replaced by what the folder holds."""
     case, key = (folder / "case").read_text(), (folder / "key").read_text()
     own = {"CASE": case, "HOME": "home", "DIR": "sigma/rules", "PATH": "logs", "NAME": "zoe", "BASE64": key}
-    own |= {"THE-OWNERS-KEY": key, "heads.jsonl": "audit-2026-10/heads.jsonl"}
+    own |= {"UID": (folder / "letter").read_text(), "THE-OWNERS-KEY": key, "heads.jsonl": "audit-2026-10/heads.jsonl"}
     return [own.get(word, word.replace("~", str(folder))) for word in arguments]
 
 
@@ -109,6 +111,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
             product.add_user(user, PASSWORD, ("lead",))
         assert product.desk.ledger_state().head  # signs what stands there: two entries
         product.pipeline.ingest([folder / "logs"])
+        (folder / "half.json").write_text('{"eventName":')
+        product.pipeline.ingest([folder / "half.json"])
+        (letter,) = product.dead_letters.find(limit=None)
+        (folder / "letter").write_text(letter.uid)
         (case,) = product.pipeline.triage()
         (folder / "case").write_text(case)
         (folder / "key").write_text(product.parts.ledger_key.public)

@@ -27,6 +27,7 @@ from watchfloor.cli.output import lines, progress, put, say
 from watchfloor.cli.reading import SHOWN, Reading, say_balance, say_problems
 
 if TYPE_CHECKING:
+    from watchfloor.app.watchfloor import Watchfloor
     from watchfloor.ingest import Normalizer
 
 
@@ -153,4 +154,14 @@ def _triage(paths: list[Path], home: Path, settings: Any, format: str) -> None:
         else:
             print_queue(rows[:SHOWN], len(rows), "--format jsonl prints all")
         say_balance(done.events, done.dead_letters, done.base_events, done.passed_over, done.indicators)
+        _say_held(product)
         print_summary(product.summary())
+
+
+def _say_held(product: Watchfloor) -> None:
+    """What makes no case because somebody holds it back: never silently."""
+    held = product.desk.detections.suppressions.held()
+    if count := sum(one.findings for one in held):
+        vendor = sum(one.vendor_high for one in held)
+        also = f", {vendor:,} of them vendors' alerts of level high or above" if vendor else ""
+        say(f"{count:,} findings are held back{also}: watchfloor detect suppress list", "yellow")

@@ -46,8 +46,8 @@ def run(
 ) -> None:
     """Events to findings: one line a match, at the end those of correlations.
 
-    With `--lake` the rules look back: `watchfloor detect --lake --since 90d --rules sigma/rules`. Without `--rules` these are
-    the rules of the home.
+    With `--lake` the rules look back: `watchfloor detect --lake --since 90d --rules sigma/rules`. Without `--rules`
+    these are the rules of the home.
 
     Example: `watchfloor detect logs/ --rules sigma/rules --format jsonl`
     """
