@@ -2,8 +2,8 @@
 
 usage: .venv/bin/python tools/native.py [--force]
 
-Does nothing when the core is newer than its sources. Without a C compiler or Python's headers it says so in one line and
-ends well: the engine's plain path runs everywhere.
+Does nothing when the core is newer than its sources. Without a C compiler or Python's headers it says so in one line
+and ends well: the engine's plain path runs everywhere.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import native  # noqa: E402
+import native
 
 
 class NativeCore(BuildHookInterface):  # type: ignore[type-arg,misc]

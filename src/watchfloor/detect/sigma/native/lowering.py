@@ -17,9 +17,10 @@ from watchfloor.detect.sigma.required import Required
 from watchfloor.detect.sigma.rules import Rule
 from watchfloor.detect.sigma.witness import witnesses
 
-ORIGINAL, OCSF, DERIVED = 0, 1, 2
-KINDS = {"original": ORIGINAL, "ocsf": OCSF, "derived": DERIVED}
-_LITERAL, _GLOB, _SET, _CALL, _NULLS, _EXISTS, _REFERS = range(7)
+KINDS = {"original": 0, "ocsf": 1, "derived": 2}
+"""Where fields are read, by the numbers that core.c has for it."""
+# Numbers that core.c knows under the same names.
+_LITERAL, _GLOB, _CALL, _NULLS, _EXISTS, _REFERS = 0, 1, 3, 4, 5, 6
 _HOW = {"equals": 0, "startswith": 1, "endswith": 2, "contains": 3}
 _ANY_START, _NUMBER_START, _ADDRESS_START = range(3)
 _STARTS = {"cidr": _ADDRESS_START, "compare": _NUMBER_START, "time": _NUMBER_START}
@@ -35,7 +36,7 @@ _KEYWORD_RUN = re.compile(r"[ -!#-.0-\[\]-~]{4,}")
 class Lowering:
     """Gives rules to a core as they are first needed."""
 
-    def __init__(self, core: Any, rules: Sequence[Rule]) -> None:
+    def __init__(self, core: _core.Core, rules: Sequence[Rule]) -> None:
         self._core, self._rules = core, rules
         self._fields: dict[Field | None, int] = {None: _EVERYTHING}
         self._leaves: dict[Leaf, int] = {}
@@ -61,12 +62,12 @@ class Lowering:
                 else:
                     gates[leaf.field][leaf].append(number)
         packed = tuple(self._gate(field, leaves) for field, leaves in gates.items())
-        return int(self._core.add_group(always.tobytes(), packed, keyword_rules.tobytes(), tuple(keywords)))
+        return self._core.add_group(always.tobytes(), packed, keyword_rules.tobytes(), tuple(keywords))
 
     def _gate(self, field: Field, leaves: dict[Leaf, list[int]]) -> tuple[int, bytes, bytes, bytes]:
         numbers, starts, rules = array("I"), array("I", [0]), array("I")
         for leaf, of in leaves.items():
-            numbers.append(self._leaf(leaf))
+            numbers.append(self.leaf(leaf))
             rules.extend(of)
             starts.append(len(rules))
         return self._field(field), numbers.tobytes(), starts.tobytes(), rules.tobytes()
@@ -97,14 +98,14 @@ class Lowering:
             found = self._leaves[leaf] = self._leaf_of(leaf)
         return found
 
-    _leaf = leaf
-
     def any_of(self, leaves: Sequence[Leaf]) -> int:
         """A leaf that holds when one of these literals of one field does."""
-        return int(self._core.add_set(array("I", map(self.leaf, leaves)).tobytes()))
+        return self._core.add_set(array("I", map(self.leaf, leaves)).tobytes())
 
     def _leaf_of(self, leaf: Leaf) -> int:
-        field, data, raw = self._field(leaf.field), leaf.data, reads_raw_text(leaf)
+        field, data = self._field(leaf.field), leaf.data
+        if _is_mergeable(leaf):  # most are
+            return self._add(_LITERAL, _HOW[leaf.kind], False, field, data=data.encode())
         if leaf.kind == "null":
             return self._add(_NULLS, 0, False, field)
         if leaf.kind == "exists":
@@ -113,18 +114,16 @@ class Lowering:
             other, starts, ends = data
             how = "contains" if starts and ends else "startswith" if starts else "endswith" if ends else "equals"
             return self._add(_REFERS, _HOW[how], False, field, self._field(other))
-        needs = _needs(leaf)
+        raw, needs = reads_raw_text(leaf), _needs(leaf)
         sets = (needs.literals, *needs.also) if needs.literals else ()
         required = b"&".join(_packed(["=" + literal for literal in one]) or b"" for one in sets)
         if leaf.kind in LITERAL and (text := _utf8(data)) is not None:
-            return self._add(_LITERAL, _HOW[leaf.kind], raw, field, data=text, required=required if raw else b"")
+            return self._add(_LITERAL, _HOW[leaf.kind], raw, field, data=text, required=required)
         test = text_test(leaf)
         if leaf.kind == "glob" and (packed := _packed(data)) is not None:
             return self._add(_GLOB, 0, raw, field, data=packed, test=test, required=required)
         start = _STARTS.get(leaf.kind, _ANY_START)
-        return self._add(
-            _CALL, 0, raw, field, test=test, required=required, shortest=needs.width, start=start
-        )
+        return self._add(_CALL, 0, raw, field, test=test, required=required, shortest=needs.width, start=start)
 
     def _add(
         self,
@@ -140,7 +139,7 @@ class Lowering:
         shortest: int = 0,
         start: int = _ANY_START,
     ) -> int:
-        return int(self._core.add_leaf(what, int(how), int(raw), field, other, data, test, required, shortest, start))
+        return self._core.add_leaf(what, int(how), int(raw), field, other, data, test, required, shortest, start)
 
 
 def _utf8(text: str) -> bytes | None:
@@ -162,14 +161,19 @@ def _packed(parts: Sequence[str]) -> bytes | None:
 
 
 def _needs(leaf: Leaf) -> Required:
-    """What a text must have in lower case. The core asks of texts beyond ASCII whether a regular expression holds without
-    regard to this, so it need not take the long s for s; where a leaf itself has one, nothing is known."""
+    """What a text must have in lower case.
+
+    The core asks Python's regular expressions about texts beyond ASCII without regard to this, so it need not take the
+    long s for s; where a leaf itself has one, nothing is known.
+    """
     return Required() if leaf.kind != "regex" and "\u017f" in str(leaf.data) else requirement(leaf)
 
 
 def keyword_runs(leaf: Leaf) -> list[str]:
-    """Of these one has to stand, in letters of either case, in any line of JSON in which a keyword is found; none: nothing
-    is known."""
+    """Of these one has to stand, in letters of either case, in any line of JSON in which a keyword is found.
+
+    None: nothing is known.
+    """
     runs = [max(_KEYWORD_RUN.findall(literal), key=len, default="") for literal in _needs(leaf).literals]
     return runs if all(runs) else []
 
@@ -177,7 +181,9 @@ def keyword_runs(leaf: Leaf) -> list[str]:
 def _asked_when(node: Node) -> tuple[Leaf, ...] | None:
     """The witnesses of a rule that the core looks for; None for a rule that is always asked."""
     found = witnesses(node)
-    if found is None or any(leaf.kind in ("null", "exists") or not (leaf.field or keyword_runs(leaf)) for leaf in found):
+    if found is None or any(
+        leaf.kind in ("null", "exists") or not (leaf.field or keyword_runs(leaf)) for leaf in found
+    ):
         return None
     return found
 
@@ -208,9 +214,8 @@ class _Steps:
 
     def _several(self, node: And | Or, yes: _Target, no: _Target) -> None:
         is_and = isinstance(node, And)
-        items: list[Node | int] = list(sorted(node.items, key=_cost))
-        if not is_and:
-            items = self._merged(sorted(node.items, key=_cost))
+        ordered = sorted(node.items, key=_cost)
+        items: list[Node | int] = list(ordered) if is_and else self._merged(ordered)
         if not items:
             self._steps.append((self._lowering.constant(is_and), yes, no))
         for item in items[:-1]:
@@ -230,11 +235,11 @@ class _Steps:
         """Many literals of one field are one leaf."""
         by_field: dict[Field | None, list[Leaf]] = defaultdict(list)
         for item in items:
-            if _is_mergeable(item):
-                by_field[item.field].append(item)  # type: ignore[union-attr]
-        large = {field for field, leaves in by_field.items() if len(leaves) >= _SET_FROM}
-        merged: list[Node | int] = [self._lowering.any_of(by_field[field]) for field in by_field if field in large]
-        return merged + [item for item in items if not (_is_mergeable(item) and item.field in large)]  # type: ignore[union-attr]
+            if isinstance(item, Leaf) and _is_mergeable(item):
+                by_field[item.field].append(item)
+        large = [leaves for leaves in by_field.values() if len(leaves) >= _SET_FROM]
+        within = {id(leaf) for leaves in large for leaf in leaves}
+        return [*map(self._lowering.any_of, large), *(item for item in items if id(item) not in within)]
 
     def packed(self) -> bytes:
         """Three numbers for each step."""
@@ -244,8 +249,8 @@ class _Steps:
         return numbers.tobytes()
 
 
-def _is_mergeable(item: Node) -> bool:
-    return isinstance(item, Leaf) and item.kind in LITERAL and not item.cased and _utf8(item.data) is not None
+def _is_mergeable(leaf: Leaf) -> bool:
+    return leaf.kind in LITERAL and not leaf.cased and _utf8(leaf.data) is not None
 
 
 # What costs least is asked first; the result is the same.

@@ -17,12 +17,13 @@ from watchfloor.detect.sigma.logsource import Discriminator, LogSource, LogSourc
 from watchfloor.detect.sigma.matchers import Test, compile_node
 from watchfloor.detect.sigma.native import _core
 from watchfloor.detect.sigma.native.lowering import KINDS, Lowering
-from watchfloor.detect.sigma.native.lowering import DERIVED as PART
 from watchfloor.detect.sigma.path import CannotTakeError, Cost, Form, Scanned
 from watchfloor.detect.sigma.plain import PlainPath, _line
 from watchfloor.detect.sigma.rules import Rule
 from watchfloor.detect.sigma.values import flat, leaves, text_of
 
+PART = KINDS["derived"]
+"""Among the places that decide: a part of the log source itself."""
 _FORMS: tuple[Form, ...] = ("record", "ocsf", "event")
 _MOST_PLACES = 63
 _SOURCES = 1_000
@@ -37,24 +38,13 @@ class NativePath:
     name = "native"
 
     def __init__(self, rules: Sequence[Rule], sources: LogSources) -> None:
-        self._rules = rules
         self._plain = PlainPath(rules, sources)
         self._lock = threading.Lock()
-        by_source: dict[LogSource, list[int]] = {}
-        for number, rule in enumerate(rules):
-            by_source.setdefault(rule.logsource, []).append(number)
-        alternatives = {source: sources.alternatives(source) for source in by_source}
-        discriminator = Discriminator([a for some in alternatives.values() for a in some])
-        if len(discriminator.places) > _MOST_PLACES:
-            raise CannotTakeError(f"log sources look at {len(discriminator.places)} places, more than {_MOST_PLACES}")
-        self._places = [_place(place) for place in discriminator.places]
-        self._known: list[dict[str, int]] = [
-            {text: n for n, text in enumerate(sorted(texts - {""}), 1)} for _, texts in discriminator.known
-        ]
-        asked = _Asked(self, rules, by_source, alternatives, discriminator, self._known)
-        self._core = _core.Core(asked, len(rules), tuple(self._places), tuple(self._known), os.urandom(24))
+        self._asked = asked = _Asked(rules, sources)
+        if len(asked.places) > _MOST_PLACES:
+            raise CannotTakeError(f"log sources look at {len(asked.places)} places, more than {_MOST_PLACES}")
+        self._core = _core.Core(asked, len(rules), asked.places, asked.known, os.urandom(24))
         asked.lowering = Lowering(self._core, rules)
-        self._asked = asked
         self._constants: dict[tuple[str, ...], bytes] = {}
 
     def matches(self, event: Event) -> list[int]:
@@ -81,12 +71,12 @@ class NativePath:
         return [Cost(*cost) for cost in self._core.costs()]
 
     def _constants_of(self, logsource: Mapping[str, str]) -> bytes:
-        parts = tuple(logsource.get(path, "") for kind, path in self._places if kind == PART)
+        parts = tuple(logsource.get(path, "") for kind, path in self._asked.places if kind == PART)
         found = self._constants.get(parts)
         if found is None:
             ids = [
                 known.get(logsource.get(path, "").lower(), 0) if kind == PART else 0
-                for (kind, path), known in zip(self._places, self._known, strict=True)
+                for (kind, path), known in zip(self._asked.places, self._asked.known, strict=True)
             ]
             if len(self._constants) >= _SOURCES:
                 self._constants.clear()
@@ -103,20 +93,21 @@ class _Asked:
     """What the core asks Python."""
 
     logsource: Mapping[str, str]
+    """Of the lines that are scanned."""
     lowering: Lowering
 
-    def __init__(
-        self,
-        path: NativePath,
-        rules: Sequence[Rule],
-        by_source: Mapping[LogSource, list[int]],
-        alternatives: Mapping[LogSource, list[Any]],
-        discriminator: Discriminator,
-        known: Sequence[Mapping[str, int]],
-    ) -> None:
-        self._rules, self._by_source = rules, by_source
-        self._alternatives, self._discriminator = alternatives, discriminator
-        self._texts = [["", *texts] for texts in known]
+    def __init__(self, rules: Sequence[Rule], sources: LogSources) -> None:
+        self._rules = rules
+        self._by_source: dict[LogSource, list[int]] = {}
+        for number, rule in enumerate(rules):
+            self._by_source.setdefault(rule.logsource, []).append(number)
+        self._alternatives = {source: sources.alternatives(source) for source in self._by_source}
+        self._discriminator = Discriminator([a for some in self._alternatives.values() for a in some])
+        known = self._discriminator.known
+        self.places = tuple(_place(place) for place, _ in known)
+        self.known = tuple({text: n for n, text in enumerate(sorted(texts - {""}), 1)} for _, texts in known)
+        """The number of each text at each place; 0 for every other, and for none."""
+        self._texts = [["", *texts] for texts in self.known]
         self._groups: dict[tuple[LogSource, ...], int | None] = {(): None}
         self._planned: dict[tuple[int, ...], int | None] = {}
         self._tests: dict[int, Test] = {}
