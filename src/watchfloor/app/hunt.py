@@ -138,4 +138,4 @@ def _texts(array: pa.StringArray) -> bytes:
         return b""
     _, offsets, data = array.buffers()
     ends = np.frombuffer(offsets, np.int32)
-    return data[int(ends[array.offset]) : int(ends[array.offset + len(array)])].to_pybytes()
+    return bytes(data[int(ends[array.offset]) : int(ends[array.offset + len(array)])])
