@@ -107,7 +107,13 @@ def _fieldref(leaf: Leaf) -> Test:
             return mine.startswith(theirs)
         return mine.endswith(theirs) if ends else mine == theirs
 
-    return lambda view: any(compares(m, t) for m in view.lower(field) for t in view.lower(other))
+    def test(view: View) -> bool:
+        mine, theirs = view.lower(field), view.lower(other)
+        if len(mine) == 1 == len(theirs):  # nearly always, and a third of the time
+            return compares(mine[0], theirs[0])
+        return any(compares(m, t) for m in mine for t in theirs)
+
+    return test
 
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -142,7 +148,7 @@ def time_part(text: str, part: str) -> int | None:
 
 
 # What costs least is asked first; the result is the same.
-_COST = {"equals": 0, "exists": 0, "null": 0, "endswith": 1, "startswith": 1, "contains": 2, "cidr": 3}
+_COST = {"equals": 0, "exists": 0, "null": 0, "fieldref": 1, "endswith": 1, "startswith": 1, "contains": 2, "cidr": 3}
 
 
 def _cost(node: Node) -> int:

@@ -28,7 +28,7 @@ from watchfloor.detect.sigma.path import Cost, Form, Scanned
 from watchfloor.detect.sigma.rules import Rule
 from watchfloor.detect.sigma.seen import Seen
 from watchfloor.detect.sigma.values import text_of
-from watchfloor.detect.sigma.witness import witnesses
+from watchfloor.detect.sigma.witness import popularity, witnesses
 
 MEMORY = 96 << 20
 """Bytes that all tables together may take, roughly."""
@@ -132,8 +132,9 @@ class _Plan:
     def __init__(self, numbers: Sequence[int], rules: Sequence[Rule], memory: _Memory) -> None:
         always: list[int] = []
         entries: dict[Field | None, dict[Leaf, list[int]]] = defaultdict(lambda: defaultdict(list))
+        popular = popularity(rules[number].node for number in numbers)
         for number in numbers:
-            found = witnesses(rules[number].node)
+            found = witnesses(rules[number].node, popular)
             if found is None:
                 always.append(number)
             for leaf in found or ():
@@ -258,7 +259,7 @@ class PlainPath:
     @cached_property
     def _words(self) -> Keywords:
         """The keywords of all rules, for one pass over many lines."""
-        numbered = ((n, witnesses(rule.node) or ()) for n, rule in enumerate(self._rules))
+        numbered = ((n, leaves_of(rule.node)) for n, rule in enumerate(self._rules))
         return Keywords((leaf, (n,)) for n, some in numbered for leaf in some if leaf.field is None)
 
     def _matches(self, event: Seen, line: bytes = b"", worded: bool | None = None) -> list[int]:

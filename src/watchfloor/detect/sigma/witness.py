@@ -5,33 +5,44 @@ Only these are looked for in values; what a rule means is never decided here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
-from watchfloor.detect.sigma.nodes import LITERAL, And, Leaf, Node, Not
+from watchfloor.detect.sigma.nodes import LITERAL, And, Leaf, Node, Not, leaves_of
+
+Popularity = Mapping[Leaf, int]
 
 
-def witnesses(node: Node) -> tuple[Leaf, ...] | None:
-    """Leaves of which at least one holds whenever the node does; None when there is no such set."""
+def popularity(nodes: Iterable[Node]) -> Popularity:
+    """How many rules have each leaf. What many rules name (`cmd.exe`) is what many events have."""
+    return Counter(leaf for node in nodes for leaf in set(leaves_of(node)))
+
+
+def witnesses(node: Node, popular: Popularity | None = None) -> tuple[Leaf, ...] | None:
+    """Leaves of which at least one holds whenever the node does, the rarest such; None when there are none."""
+    found = _rarest(node, popular or {})
+    return None if found is None else found[1]
+
+
+def _rarest(node: Node, popular: Popularity) -> tuple[float, tuple[Leaf, ...]] | None:
+    """Witnesses, and a guess at how often one of them holds."""
     if isinstance(node, Leaf):
         if node.kind == "fieldref":  # compares texts, so there has to be one
-            return (Leaf(node.field, "exists", True),)
-        return (node,)
+            return 1.0, (Leaf(node.field, "exists", True),)
+        return _chance(node) * popular.get(node, 1), (node,)
     if isinstance(node, Not):
         return None
-    sets = [witnesses(item) for item in node.items]
+    sets = [_rarest(item, popular) for item in node.items]
     if isinstance(node, And):
-        return min((s for s in sets if s is not None), key=_frequency, default=None)
-    if any(s is None for s in sets):
+        return min((one for one in sets if one is not None), key=lambda one: one[0], default=None)
+    if any(one is None for one in sets):
         return None
-    return tuple(dict.fromkeys(leaf for s in sets if s is not None for leaf in s))
-
-
-def _frequency(leaves: Sequence[Leaf]) -> float:
-    """A guess at how often one of the leaves holds: long literals are rare, numbers and flags are not."""
-    return sum(map(_chance, leaves))
+    chosen = [one for one in sets if one is not None]
+    return sum(chance for chance, _ in chosen), tuple(dict.fromkeys(leaf for _, some in chosen for leaf in some))
 
 
 def _chance(leaf: Leaf) -> float:
+    """A guess at how often a leaf holds: long literals are rare, numbers and flags are not."""
     if leaf.kind in ("null", "exists"):
         return 1.0
     if leaf.kind == "glob":
