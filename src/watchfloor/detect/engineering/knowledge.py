@@ -32,12 +32,16 @@ class Knowledge:
             used[rule.logsource].update({item.field for item in rule.items if item.field})
         self._used = used
         self._folded: dict[LogSource, dict[str, str]] = {}
+        self._content: dict[LogSource, frozenset[str]] = {}
+        self._reached: dict[LogSource, bool] = {}
 
     def reached(self, source: LogSource) -> bool:
         """Whether events of a known product are what the log source means."""
-        own = source.named.items()
-        alternatives = self._sources.alternatives(source)
-        return len(alternatives) > 1 or any(own <= other.items() for other in self._of_mappings)
+        if source not in self._reached:
+            own = source.named.items()
+            several = len(self._sources.alternatives(source)) > 1
+            self._reached[source] = several or any(own <= other.items() for other in self._of_mappings)
+        return self._reached[source]
 
     def doubt(self, source: LogSource, field: str) -> tuple[str, str] | None:
         """What speaks against a field of a log source, and what to do; None when nothing does."""
@@ -65,7 +69,7 @@ class Knowledge:
         if source not in self._folded:
             known: dict[str, str] = {}
             often = [name for name, count in self._used[source].most_common() if count >= _OFTEN]
-            for name in (*self._of_content(source), *often):
+            for name in (*sorted(self._of_content(source)), *often):
                 known.setdefault(_folded(name), name)
             self._folded[source] = known
         names = self._folded[source]
@@ -73,9 +77,12 @@ class Knowledge:
             return field
         return names.get(_folded(field), "")
 
-    def _of_content(self, source: LogSource) -> list[str]:
-        sections = [s for s in self._sections if all(source.named.get(k) == v for k, v in s["for"].items())]
-        return [name for section in sections for name in section["fields"]]
+    def _of_content(self, source: LogSource) -> frozenset[str]:
+        if source not in self._content:
+            named = source.named
+            mine = [s for s in self._sections if all(named.get(key) == wanted for key, wanted in s["for"].items())]
+            self._content[source] = frozenset(name for section in mine for name in section["fields"])
+        return self._content[source]
 
 
 def _folded(name: str) -> str:

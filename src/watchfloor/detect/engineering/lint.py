@@ -45,22 +45,26 @@ def lint(
     `techniques` are the ids of ATT&CK's. With `shipped` the rules may refer to our own detections.
     """
     collecting = gc.isenabled()
-    gc.disable()  # tens of thousands of nodes, none of them garbage
+    gc.disable()  # a million nodes, none of them garbage
     try:
-        read = list(read_documents(paths))
-        rules = [one for one in read if isinstance(one, RuleDocument)]
-        detector = loaded(paths, shipped=shipped)
-        known = Knowledge(rules, sample(detector))
-        found = [_broken(one) for one in read if isinstance(one, Broken)]
-        for check in _checks(known, techniques):
-            for rule in rules:
-                found += check(rule)
-        found += _twice(rules)
-        found += _absent(rules, detector)
-        found += _loading(rules, detector.problems, found)
+        return _linted(paths, sample, techniques, shipped)
     finally:
         if collecting:
             gc.enable()
+
+
+def _linted(paths: Sequence[Path], sample: Sample, techniques: Collection[str], shipped: bool) -> Linted:
+    read = list(read_documents(paths))
+    rules = [one for one in read if isinstance(one, RuleDocument)]
+    detector = loaded(paths, shipped=shipped)
+    known = Knowledge(rules, sample(detector))
+    found = [_broken(one) for one in read if isinstance(one, Broken)]
+    for check in _checks(known, techniques):
+        for rule in rules:
+            found += check(rule)
+    found += _twice(rules)
+    found += _absent(rules, detector)
+    found += _loading(rules, detector.problems, found)
     files = {one.file if isinstance(one, RuleDocument) else one.place.file for one in read}
     return Linted(sorted(dict.fromkeys(found), key=lambda p: (p.place, p.check)), len(rules), len(files))
 
