@@ -7,8 +7,9 @@ time (ms); findings of one time come in the order of their uids.
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Container, Iterable
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from watchfloor.core.attack import tactic
@@ -56,9 +57,9 @@ class _Around:
 
     def __init__(self) -> None:
         self._recent: deque[tuple[Finding, bool]] = deque()
-        self.unusual: Counter[tuple[str, str]] = Counter()
-        self.tactics: Counter[str] = Counter()
-        self.layers: Counter[Layer] = Counter()
+        self.unusual: dict[tuple[str, str], int] = {}
+        self.tactics: dict[str, int] = {}
+        self.layers: dict[Layer, int] = {}
 
     def add(self, finding: Finding, unusual: bool) -> None:
         self._recent.append((finding, unusual))
@@ -70,14 +71,19 @@ class _Around:
         if unusual:
             _step(self.unusual, (finding.detection.uid, finding.detection.title), step)
         for name in finding.tactics:
-            _step(self.tactics, tactic(name), step)
+            _step(self.tactics, _tactic(name), step)
         _step(self.layers, finding.layer, step)
 
 
-def _step(counter: Counter[K], key: K, step: int) -> None:
-    counter[key] += step
-    if not counter[key]:
-        del counter[key]
+def _step(counts: dict[K, int], key: K, step: int) -> None:
+    count = counts.get(key, 0) + step
+    if count:
+        counts[key] = count
+    else:
+        del counts[key]
+
+
+_tactic = lru_cache(maxsize=1_024)(tactic)
 
 
 class _Hours:
@@ -110,7 +116,7 @@ def surroundings(findings: Iterable[Finding], apart: Container[str] = ()) -> dic
         for involved in () if finding.uid in apart else finding.involved:
             if involved.entity.type in _TYING:
                 key = involved.entity.key
-                one = around.setdefault(key, _Around())
+                one = around.get(key) or around.setdefault(key, _Around())
                 one.add(finding, not seen.routine)
                 size = (len(one.unusual), len(one.layers), len(one.tactics))
                 if best is None or size > best[:3]:
@@ -132,7 +138,7 @@ def surroundings(findings: Iterable[Finding], apart: Container[str] = ()) -> dic
 def alone(finding: Finding, hours: int, known: int) -> Surroundings:
     """Of a finding with nothing around it."""
     named = ((finding.detection.uid, finding.detection.title),)
-    tactics = tuple(dict.fromkeys(map(tactic, finding.tactics)))
+    tactics = tuple(dict.fromkeys(map(_tactic, finding.tactics)))
     seen = Surroundings("By itself", (), tactics, (finding.layer,), hours, known)
     return seen if seen.routine else seen._replace(unusual=named)
 
