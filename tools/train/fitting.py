@@ -20,6 +20,7 @@ from scipy.sparse import csr_matrix
 from scipy.stats import beta
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from watchfloor.detect.learned.model import UNIT
 
@@ -102,7 +103,8 @@ def fit(samples: Sequence[Sample], taken: Sequence[Sequence[str]], task: Task) -
     columns = np.array([i for row in rows for i in row], dtype=np.int32)
     table = csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(rows), len(names)))
     model = LogisticRegression(C=task.strength, class_weight="balanced", solver="lbfgs", max_iter=400, tol=1e-5)
-    model.fit(table, [one.bad for one in samples], counts)
+    with threadpool_limits(1):  # threads gain nothing here, and their order is chance
+        model.fit(table, [one.bad for one in samples], counts)
     return Fit(float(model.intercept_[0]), dict(zip(names, map(float, model.coef_[0]), strict=True)))
 
 
