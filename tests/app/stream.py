@@ -28,7 +28,7 @@ from watchfloor.detect.anomaly import anomalies
 from watchfloor.detect.anomaly.series import AnySeries, shipped
 
 START = 1_790_000_000_000 // DAY * DAY
-HISTORY, PEOPLE, BATCH, MOST = 9, 14, 60, 1_200
+HISTORY, PEOPLE, BATCH, MOST = 9, 14, 60, 900
 DAY_OF_STREAM = START + HISTORY * DAY
 STOPPERS = 4
 """Users who stop a trail, again and again: what correlations count."""
@@ -105,7 +105,7 @@ def _usual(day: int) -> Iterator[tuple[int, dict[str, Any]]]:
         for i in range(4):
             yield at + (i + 1) * 13 * MINUTE, _call(f"user{n}", *_CALLS[i % 3])
         for i in range(3):
-            yield at + i * 31 * MINUTE, _look_up(n, f"www{chance(day, n, i) % 5}.site{n % 4}.com")
+            yield at + i * 31 * MINUTE, _look_up(n, f"www{chance(day, n, i) % 5}.site{n}.com")
             yield at + chance(day, n, i) % (9 * HOUR), _connection(n, f"93.184.216.{chance(n, i, day) % 40}")
 
 

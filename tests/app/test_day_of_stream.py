@@ -28,7 +28,7 @@ from watchfloor.core.clock import HOUR
 from watchfloor.core.finding import Finding
 from watchfloor.detect.anomaly import anomalies
 
-RECORDS = int(os.environ.get("WATCHFLOOR_CHAOS_RECORDS", "4000"))
+RECORDS = int(os.environ.get("WATCHFLOOR_CHAOS_RECORDS", "3000"))
 KILLS = 2
 OFTEN, OVER = "0d8b1f1e-4a0c-4e3d-9f6e-0000000000a1", "0d8b1f1e-4a0c-4e3d-9f6e-0000000000a2"
 RULES = [
