@@ -125,7 +125,8 @@ class Parts:
         from watchfloor.detect import Detector
 
         settings = self.settings
-        return Detector.load(settings.rules, shipped=settings.shipped_rules, intel=self.intel)
+        own = self.context.company.own_domains
+        return Detector.load(settings.rules, shipped=settings.shipped_rules, intel=self.intel, own_domains=own)
 
     def use(self, detector: Detector) -> None:
         """Have another detector from now on: between two batches only (`Keeper.between_batches`)."""

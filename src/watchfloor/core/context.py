@@ -31,6 +31,11 @@ class Company(Noun):
     countries: tuple[str, ...] = ()
     cloud_accounts: tuple[str, ...] = ()
 
+    @property
+    def own_domains(self) -> tuple[str, ...]:
+        """Its domains of any kind: others may imitate them."""
+        return (*self.domains, *self.mail_domains)
+
 
 class Asset(Noun):
     """A host. `tags` are free words such as `scanner`, `domain_controller`; `names` are its other spellings."""

@@ -50,6 +50,8 @@ class Detector:
         problems: Sequence[RuleProblem],
         intel: Intelligence | None,
         threads: Threads,
+        *,
+        own_domains: Sequence[str] = (),
     ) -> None:
         self.rules = tuple(rules)
         self.correlations = correlations.rules
@@ -61,7 +63,7 @@ class Detector:
         self._engine = Engine(rules, LogSources.shipped())
         self._intel = intel
         self._threads = threads
-        self._learned = Learned.shipped()
+        self._learned = Learned.shipped(tuple(own_domains))
 
     @classmethod
     def load(
@@ -71,11 +73,13 @@ class Detector:
         shipped: bool = True,
         intel: Intelligence | None = None,
         placeholders: Mapping[str, Sequence[str]] | None = None,
+        own_domains: Sequence[str] = (),
     ) -> Detector:
         """Load Sigma rules from files, folders and zips, and with `shipped` our own detections.
 
         A rule that does not load is in `problems` and stops nothing. `placeholders` gives the values of `%name%`
         in rules with the expand modifier. Of two rules with one id the first counts; the other is a problem.
+        `own_domains` are the owner's, which others may imitate.
         """
         names = FieldNames.shipped()
         loader = Loader(names, placeholders or {})
@@ -87,7 +91,8 @@ class Detector:
                 reason = f"has the id of {first.file}, which counts"
                 loader.problems.append(RuleProblem(rule.file, rule.title, reason))
         correlations, problems = compiled(loader.correlations, list(kept.values()), names)
-        return cls(list(kept.values()), correlations, loader.problems + problems, intel, Threads.shipped())
+        problems = loader.problems + problems
+        return cls(list(kept.values()), correlations, problems, intel, Threads.shipped(), own_domains=own_domains)
 
     @property
     def all_rules(self) -> tuple[Rule | Correlation, ...]:

@@ -42,7 +42,7 @@ def traits_of(event: Event, context: Context) -> dict[str, Any] | None:
 def traits(message: dict[str, Any], context: Context) -> dict[str, Any]:
     """The traits of a message as the mail reader takes it apart. A field of another type counts as empty."""
     company = context.company
-    own = (*company.domains, *company.mail_domains)
+    own = company.own_domains
     sender, name = _clean(message, "from").lower(), _clean(message, "from_name")
     domain = sender.rpartition("@")[2]
     reply_to, return_path = _clean(message, "reply_to").lower(), _clean(message, "return_path").lower()

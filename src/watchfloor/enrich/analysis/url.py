@@ -32,7 +32,7 @@ def traits_of(event: Event, context: Context) -> dict[str, Any] | None:
     found = facets(event)
     text = found["url"] or found["domain"]
     company = context.company
-    return traits(text, (*company.domains, *company.mail_domains)) if text else None
+    return traits(text, company.own_domains) if text else None
 
 
 def traits(url: str, own: tuple[str, ...] = ()) -> dict[str, Any]:
