@@ -1,7 +1,7 @@
 from typing import Any
 
 class Core:
-    """See core.c: tables by plain numbers, packed as unsigned ints of four bytes."""
+    """See tables.c: tables by plain numbers, packed as unsigned ints of four bytes."""
 
     def __init__(
         self,

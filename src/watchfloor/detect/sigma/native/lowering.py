@@ -18,8 +18,8 @@ from watchfloor.detect.sigma.rules import Rule
 from watchfloor.detect.sigma.witness import witnesses
 
 KINDS = {"original": 0, "ocsf": 1, "derived": 2}
-"""Where fields are read, by the numbers that core.c has for it."""
-# Numbers that core.c knows under the same names.
+"""Where fields are read, by the numbers that core.h has for it."""
+# Numbers that core.h has under the same names.
 _LITERAL, _GLOB, _CALL, _NULLS, _EXISTS, _REFERS = 0, 1, 3, 4, 5, 6
 _HOW = {"equals": 0, "startswith": 1, "endswith": 2, "contains": 3}
 _ANY_START, _NUMBER_START, _ADDRESS_START = range(3)
