@@ -126,7 +126,8 @@ class Keeper:
         with self._turn, self._parts.together():
             known = sorted(documents.known(tenant, Finding, [one.uid for one in findings]))
             risks = {one.uid: one.risk for one in documents.get_many(tenant, Finding, known)}
-            documents.put(tenant, *(_as_risky(one, risks.get(one.uid)) for one in self._joined(findings)))
+            found = [_as_risky(one, risks.get(one.uid)) for one in self._joined(findings)]
+            documents.put(tenant, *found, *self._suppressions.marks(found))
 
     def _kept(self, events: list[Event]) -> tuple[list[Event], int, list[Examined], list[DeadLetter]]:
         """The events that the lake has now, how many are new, what was found on each, and those that broke."""
