@@ -1,4 +1,4 @@
-"""Signal: what one member of the ensemble says of one event. By itself it is no finding: `detect.ensemble` weighs it."""
+"""Signal: what one member of the ensemble says of one event. It is no finding: `detect.ensemble` weighs it."""
 
 from __future__ import annotations
 
