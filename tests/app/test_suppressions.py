@@ -152,7 +152,8 @@ def test_an_alert_that_its_product_raises_comes_through(product: Watchfloor, tmp
     book = Suppressions(product.parts)
     book.add(wanted(alert))
     product.pipeline.keeper.keep_found([alert])
-    assert book.held()[0].vendor_high == 1  # never silently
+    assert book.held()[0].vendor_high == 1
+    assert product.desk.held_back() == (1, 1)  # never silently
     assert alert.uid not in in_cases(product)
     product.pipeline.keeper.keep_found([alert.model_copy(update={"severity": Severity.critical, "changed": 2})])
     assert product.parts.documents.count("default", Suppressed) == 0

@@ -237,6 +237,9 @@ class SmallDesk:
         head = TreeHead(tenant=TENANT, size=len(self.entries), time=NOW, root=ZERO, public_key="a2V5", signature="c2ln")
         return LedgerState(len(self.entries), head, [])
 
+    def held_back(self) -> tuple[int, int]:
+        return 3, 1
+
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         return self.letters[:limit]
 

@@ -98,6 +98,7 @@ def test_findings_are_held_back_and_brought_back_by_hand(product: Watchfloor, en
     page = browser.get("/detections").text
     assert "a test &lt;i&gt;" in page
     assert "stopped with user:mallory analyst a test" in words(page).replace("</b>", "")
+    assert "2 findings are held back and make no case" in words(browser.get("/").text)
     (held,) = product.desk.detections.view().held
     assert (held.findings, held.suppression.owner) == (2, "analyst")
     listed = browser.get("/detections/held", params={"uid": held.suppression.uid}).text

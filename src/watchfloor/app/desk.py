@@ -111,6 +111,10 @@ class Desk:
     def event_view(self, event_uid: str) -> Event:
         return self._parts.lake.event(self.tenant, event_uid)
 
+    def held_back(self) -> tuple[int, int]:
+        """Findings that make no case because somebody holds them back; of them, vendors' alerts of level high."""
+        return self.detections.suppressions.total()
+
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         return self._dead_letters.find(limit=limit)
 

@@ -90,6 +90,11 @@ class Suppressions:
             marks[mark.status].append(mark)
         return [_held(one, marks[one.uid], now) for one in documents.find(tenant, Suppression, limit=None)]
 
+    def total(self) -> tuple[int, int]:
+        """How many findings are held back now, by all, and how many of them are vendors' alerts of level high."""
+        tally = self._parts.documents.tally(self._parts.tenant, Suppressed, "loud")
+        return sum(count for count, _ in tally.values()), tally.get("1", (0, 0))[0]
+
     def marked(self, uid: str, limit: int | None = None) -> list[Suppressed]:
         """The marks that one has left, the newest finding first."""
         return self._parts.documents.find(self._parts.tenant, Suppressed, status=uid, limit=limit)
@@ -183,7 +188,7 @@ def _mark(finding: Finding, by: Suppression) -> Suppressed:
         time=finding.time,
         status=by.uid,
         severity=finding.severity,
-        vendor=finding.detection.kind == "vendor",
+        loud=finding.detection.kind == "vendor" and finding.severity >= Severity.high,
         detection=finding.detection.uid,
     )
 
@@ -194,6 +199,6 @@ def _held(one: Suppression, marks: Sequence[Suppressed], now: int) -> Held:
         one.in_force(now),
         len(marks),
         max((mark.severity for mark in marks), default=Severity.unknown),
-        sum(mark.vendor and mark.severity >= Severity.high for mark in marks),
+        sum(mark.loud for mark in marks),
         max((mark.time for mark in marks), default=0),
     )

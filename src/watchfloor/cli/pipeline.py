@@ -160,8 +160,7 @@ def _triage(paths: list[Path], home: Path, settings: Any, format: str) -> None:
 
 def _say_held(product: Watchfloor) -> None:
     """What makes no case because somebody holds it back: never silently."""
-    held = product.desk.detections.suppressions.held()
-    if count := sum(one.findings for one in held):
-        vendor = sum(one.vendor_high for one in held)
-        also = f", {vendor:,} of them vendors' alerts of level high or above" if vendor else ""
+    count, loud = product.desk.held_back()
+    if count:
+        also = f", {loud:,} of them vendors' alerts of level high or above" if loud else ""
         say(f"{count:,} findings are held back{also}: watchfloor detect suppress list", "yellow")

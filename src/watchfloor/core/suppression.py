@@ -93,6 +93,6 @@ class Suppressed(Noun):
     time: int
     status: str
     severity: Severity
-    vendor: bool
-    """Whether a product's own alert is held back."""
+    loud: bool
+    """Whether it is a product's own alert of level high or above: those are never held back silently."""
     detection: str

@@ -30,4 +30,13 @@ def queue_page(request: Request, person: SignedIn, found: Served, ask: Annotated
         words = {k: str(v).lower() if isinstance(v, bool) else v for k, v in asked.items() if v != plain[k]}
         return f"/?{urlencode(words)}" if words else "/"
 
-    return render(request, "queue.html", person=person, ask=ask, shown=shown, layers=LAYERS, link=link)
+    return render(
+        request,
+        "queue.html",
+        person=person,
+        ask=ask,
+        shown=shown,
+        layers=LAYERS,
+        link=link,
+        held=found.desk.held_back(),
+    )
