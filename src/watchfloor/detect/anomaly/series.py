@@ -80,11 +80,13 @@ class SequenceSeries(Series, frozen=True, kw_only=True, tag="sequence"):
 
 
 class TunnelSeries(Series, frozen=True, kw_only=True, tag="tunnel"):
-    """Names under one registered domain that carry data. `carriers` do so by design."""
+    """At least so many `names` under one registered domain in an hour, with so many `bits` a character, that can carry
+    so many `bytes`. `carriers` do so by design."""
 
     carriers: tuple[str, ...] = ()
     names: int = 40
     bits: float = 3.0
+    bytes: int = 2_500
     clients: int = 4
     says: float = 0.02
 

@@ -126,8 +126,11 @@ class Tunnel:
 
     def _carries(self, record: Names, domain: str, client: str, day: int) -> Signal | None:
         series = self.series
-        length = sum(record.characters.values()) / len(record.names)
-        if len(record.clients) >= series.clients or length < LENGTH or entropy(record.characters) < series.bits:
+        characters, bits = sum(record.characters.values()), entropy(record.characters)
+        length = characters / len(record.names)
+        if len(record.clients) >= series.clients or length < LENGTH or bits < series.bits:
+            return None
+        if characters * bits < series.bytes * 8:
             return None
         if not rested(record, series, day) or not self._calendar.ready(series, day, len(self.shelf.rows)):
             return None
@@ -144,7 +147,7 @@ class Tunnel:
             series,
             domain,
             f"{len(record.names)} different names under {domain} in an hour, {length:.0f} characters each with "
-            f"{entropy(record.characters):.1f} bits a character ({2 ** (size / 2) / 8:,.0f} bytes), asked for by "
+            f"{bits:.1f} bits a character ({characters * bits / 8:,.0f} bytes), asked for by "
             f"{len(record.clients)} machines, {client} the last; on {days.bit_count()} days before at most "
             f"{2 ** (max(own, default=0) / 2) / 8:,.0f} bytes",
             (
