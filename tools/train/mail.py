@@ -2,7 +2,7 @@
 
 Messages are held out by sender or list, templates one by one. What tells the time and place of the collection is taken
 out of every message before it is learned (`detect.learned.mails`); bench/learned.py has figures for the text as it is
-beside them. Weights are stored by hash, and only of words that several senders wrote: no name and no address.
+beside them. Weights are stored by hash, and only of words that several senders wrote: no address and no sentence.
 """
 
 from __future__ import annotations
