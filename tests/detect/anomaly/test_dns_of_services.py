@@ -79,11 +79,11 @@ def test_what_a_domain_always_had_is_usual() -> None:
 
 
 def test_listed_services_say_nothing(detectors: Anomalies, shared_data: Path) -> None:
-    """Real names, all asked for by one machine within the hour."""
+    """Real names, all of them within one hour of an office of twelve machines."""
     names: set[str] = set()
     for name in LISTS:
         listed = json.loads((shared_data / "misp-warninglists" / f"{name}.json").read_text())["list"]
         names |= {one.strip(".").lower() for one in listed if any(c.isalpha() for c in one) and ":" not in one}
     assert len(names) > 4_000
-    found = run(detectors, [asked(1, n * 3_500 // len(names), name) for n, name in enumerate(sorted(names))])
+    found = run(detectors, [asked(n % 12, n * 3_500 // len(names), name) for n, name in enumerate(sorted(names))])
     assert [one.said for one in found] == []
