@@ -69,6 +69,9 @@ def test_lines_that_match_or_cannot_be_read_are_told(
     assert [one.line for one in told if one.problem] == [3, 5, 6, 9]
     assert [one.line for one in told] == sorted(one.line for one in told)
     assert found.scan(b"", SOURCE) == []
+    wrong = b'{"original": {"a": "x"}, "ocsf": {}, "logsource": {"product": ["test"]}}'
+    (one,) = found.scan(wrong, SOURCE, "event")
+    assert one.problem
 
 
 @every_path
@@ -157,6 +160,24 @@ def test_values_that_never_come_again_fill_no_memory(tmp_path: Path, monkeypatch
     assert path._memory.used <= 100_000
     assert entries < 1_000  # where 3,000 events with as many new values and keys would have left over 6,000
     assert len(asked) < 3 * 3_000  # a value is never looked at more than once
+
+
+def test_kinds_of_events_that_are_made_up_fill_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "_MOST_PLANS", 3)
+    engine(tmp_path, monkeypatch, "plain", *({"sel": {"a": n}} for n in range(4)))
+    for number, rule in enumerate(sorted(tmp_path.iterdir())):
+        text = rule.read_text().replace("product: test", f"category: c{number}")
+        rule.write_text(text)
+    loader = Loader(FieldNames.shipped(), {})
+    loader.load([tmp_path])
+    found = Engine(loader.rules, LogSources({}))
+    path = found._path
+    assert isinstance(path, plain.PlainPath)
+    for number in [*range(4), *range(6), 3, 2, 1, 0]:
+        matched = found.matches(event({"a": number}, logsource={"category": f"c{number}"}))
+        assert [rule.title for rule in matched] == ([f"rule {number}"] if number < 4 else [])
+        assert len(path._plans) <= 3
+        assert len(path._memory.tables) < 12
 
 
 def test_a_value_too_long_to_remember_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

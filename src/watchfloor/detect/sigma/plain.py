@@ -35,6 +35,7 @@ MEMORY = 96 << 20
 _ENTRY = 250
 _LONGEST = 1 << 16
 """Characters of a value that is remembered."""
+_MOST_PLANS = 5_000
 _MOST_KEYS = 500
 """Keys of a record whose shape is remembered."""
 _MISSING: Any = object()
@@ -392,10 +393,19 @@ class PlainPath:
             fits = self._discriminator.fits
             meant = tuple(s for s, rows in self._alternatives.items() if any(fits(key, row) for row in rows))
             plan = self._shared.get(meant)
+            if len(self._plans) >= _MOST_PLANS:
+                self._forget_plans()
             if plan is None:
                 plan = _Plan([n for s in meant for n in self._by_source[s]], self._rules, self._memory)
             self._plans[key] = self._shared[meant] = plan
         return plan
+
+    def _forget_plans(self) -> None:
+        """There are many more kinds of events to make up than a network has."""
+        self._plans.clear()
+        self._shared.clear()
+        self._shapes.clear()
+        self._memory.tables[:] = [self._shapes]
 
 
 def _line(data: Any, logsource: Mapping[str, str], form: Form) -> Line:
@@ -409,4 +419,6 @@ def _line(data: Any, logsource: Mapping[str, str], form: Form) -> Line:
     parts = [data.get(part) or {} for part in ("original", "ocsf", "logsource")]
     if not all(isinstance(part, dict) for part in parts):
         raise ValueError("original, ocsf and logsource have to be objects")
+    if not all(isinstance(value, str) for value in parts[2].values()):
+        raise ValueError("a log source's parts have to be texts")
     return Line(parts[0], parts[1], parts[2] or logsource)
