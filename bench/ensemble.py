@@ -164,12 +164,20 @@ class Measured(NamedTuple):
     y: Any
 
 
-def measured(parts: Sequence[tuple[Sequence[Example], Scores]]) -> Measured:
+Units = Callable[[Sequence[Example], Any], list[tuple[Any, float, bool]]]
+
+
+def each(examples: Sequence[Example], score: Any) -> list[tuple[Any, float, bool]]:
+    """Every alert by itself."""
+    return [(n, float(value), one.bad) for n, (one, value) in enumerate(zip(examples, score, strict=True))]
+
+
+def measured(parts: Sequence[tuple[Sequence[Example], Scores]], unit: Units = together) -> Measured:
     hits = bad = alarms = harmless = 0
     recalls, aucs, ps, ys = [], [], [], []
     for held, scores in parts:
-        units = together(held, scores.score)
-        spoke = {key: value > 0 for key, value, _ in together(held, np.where(scores.speaks, 1.0, 0.0))}
+        units = unit(held, scores.score)
+        spoke = {key: value > 0 for key, value, _ in unit(held, np.where(scores.speaks, 1.0, 0.0))}
         s, y = np.array([v for _, v, _ in units]), np.array([b for _, _, b in units])
         spoken = np.array([spoke[key] for key, _, _ in units])
         hits, bad = hits + int(spoken[y].sum()), bad + int(y.sum())
@@ -275,8 +283,12 @@ def without(examples: Sequence[Example], features: tuple[str, ...]) -> list[Exam
     return list(kept)
 
 
+def scored(split: Split, method: Method) -> list[tuple[list[Example], Scores]]:
+    return [(held, method(rest, held)) for rest, held in split if len({one.bad for one in rest}) == 2]
+
+
 def run(split: Split, method: Method) -> Measured:
-    return measured([(held, method(rest, held)) for rest, held in split if len({one.bad for one in rest}) == 2])
+    return measured(scored(split, method))
 
 
 def show(name: str, found: Measured) -> None:
@@ -296,8 +308,11 @@ def report(name: str, examples: Sequence[Example], ablation: bool) -> None:
         for method, of in METHODS.items():
             if (name, method) == ("panther", "ensemble, shipped weights"):
                 continue  # they were trained on it
-            found = run(split, of)
+            parts = scored(split, of)
+            found = measured(parts)
             show(method, found)
+            if name == "cats":
+                show("  every alert by itself", measured(parts, each))
             if of is ours:
                 print(f"    {calibration(found)}")
         if ablation:
