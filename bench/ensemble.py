@@ -73,10 +73,12 @@ def paper_risk(magnitude: Any, p: Any, alpha: float = 0.5, share: float = 0.5) -
 
 
 class Scores(NamedTuple):
-    """Of a test fold: a score that grows with suspicion, and what speaks at the method's own operating point."""
+    """Of a test fold: a score that grows with suspicion, and what speaks at the method's own operating point; where
+    alerts are counted each by itself, at that which holds for these."""
 
     score: Any
     speaks: Any
+    by_alert: Any = None
 
 
 Method = Callable[[Sequence[Example], Sequence[Example]], Scores]
@@ -120,9 +122,8 @@ def severity_alone(_: Sequence[Example], held: Sequence[Example]) -> Scores:
 def ours(rest: Sequence[Example], held: Sequence[Example]) -> Scores:
     """The ensemble, trained on the rest; its threshold is where of what was held out there one in twenty speaks."""
     found = trained(rest)
-    threshold = cut(found.held_out, rest)
     score = found.fit.log_odds([one.features for one in held])
-    return Scores(score, score > threshold)
+    return Scores(score, score > cut(found.held_out, rest), score > cut(found.held_out, rest, each))
 
 
 def shipped(_: Sequence[Example], held: Sequence[Example]) -> Scores:
@@ -132,9 +133,9 @@ def shipped(_: Sequence[Example], held: Sequence[Example]) -> Scores:
     return Scores(score, score > 0)
 
 
-def cut(score: Any, examples: Sequence[Example]) -> float:
+def cut(score: Any, examples: Sequence[Example], unit: Units | None = None) -> float:
     """The threshold over which one in twenty of the harmless units are."""
-    units = together(examples, score)
+    units = (unit or together)(examples, score)
     harmless = np.sort([s for _, s, bad in units if not bad])
     return float(harmless[min(int(np.ceil(len(harmless) * (1 - FPR))), len(harmless) - 1)])
 
@@ -177,7 +178,8 @@ def measured(parts: Sequence[tuple[Sequence[Example], Scores]], unit: Units = to
     recalls, aucs, ps, ys = [], [], [], []
     for held, scores in parts:
         units = unit(held, scores.score)
-        spoke = {key: value > 0 for key, value, _ in unit(held, np.where(scores.speaks, 1.0, 0.0))}
+        speaks = scores.speaks if unit is together or scores.by_alert is None else scores.by_alert
+        spoke = {key: value > 0 for key, value, _ in unit(held, np.where(speaks, 1.0, 0.0))}
         s, y = np.array([v for _, v, _ in units]), np.array([b for _, _, b in units])
         spoken = np.array([spoke[key] for key, _, _ in units])
         hits, bad = hits + int(spoken[y].sum()), bad + int(y.sum())
