@@ -28,7 +28,7 @@ from watchfloor.detect.anomaly import anomalies
 from watchfloor.detect.anomaly.series import AnySeries, shipped
 
 START = 1_790_000_000_000 // DAY * DAY
-HISTORY, PEOPLE, BATCH, MOST = 9, 14, 60, 900
+HISTORY, PEOPLE, BATCH, MOST = 9, 14, 60, 450
 DAY_OF_STREAM = START + HISTORY * DAY
 STOPPERS = 4
 """Users who stop a trail, again and again: what correlations count."""

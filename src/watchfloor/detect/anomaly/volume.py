@@ -70,7 +70,7 @@ class Level(Known):
     told: int = 0
 
     def size(self) -> int:
-        return 1 + len(self.hours) + len(self.slots) + self.told // 4
+        return 1 + (len(self.hours) + len(self.slots) + self.told) // 4
 
 
 def slot_of(hour: int) -> int:
