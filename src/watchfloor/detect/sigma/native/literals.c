@@ -35,16 +35,17 @@ static inline uint32_t load(const uint8_t *at, uint32_t width, uint32_t fold) {
 
 static inline uint32_t hashed(uint32_t gram) { return gram * 0x9E3779B1u; }
 
-/* Class 0 has 7 bytes and more, 1 four to six, 2 two or three, 3 one. Class 4 has two to six, not all of them ASCII, and
-   texts that are ASCII need no look at it. */
-static const uint32_t WIDTH[CLASSES] = {4, 4, 2, 1, 2};
-enum { WIDEST_STRIDE = 8 };
-enum { LONG, MIDDLE, SHORT, SINGLE, HIGH };
+/* By length: 7 and more, 5 or 6, 4, 2 or 3, and 1 byte. HIGH has 2 to 6, not all of them ASCII, and texts that are ASCII
+   need no look at it. */
+enum { LONG, MIDDLE, FOUR, SHORT, SINGLE, HIGH };
+static const uint32_t WIDTH[CLASSES] = {4, 4, 4, 2, 1, 2};
+enum { WIDEST_STRIDE = 8, FEW = 5 };
 
 static int class_of(Slice text) {
     if (text.length >= 7) return LONG;
     if (text.length > 1 && !is_ascii(text.at, text.length)) return HIGH;
-    return text.length >= 4 ? MIDDLE : text.length >= 2 ? SHORT : SINGLE;
+    if (text.length >= 4) return text.length >= 5 ? MIDDLE : FOUR;
+    return text.length >= 2 ? SHORT : SINGLE;
 }
 
 static int has_high(uint32_t gram) { return (gram & 0x80808080u) != 0; }
@@ -95,14 +96,16 @@ static int bucketed(Grams *grams, const Entry *entries) {
 
 static int build_grams(Literals *all, int class, uint32_t *counters) {
     Grams *grams = all->grams + class;
-    uint32_t width = WIDTH[class], fold = all->fold ? FOLD : 0, chosen = 0, stride = class == LONG ? WIDEST_STRIDE : 1;
+    uint32_t width = WIDTH[class], fold = all->fold ? FOLD : 0, chosen = 0, stride = WIDTH[class] == 4 ? WIDEST_STRIDE : 1;
     for (uint32_t i = 0; i < all->count; i++) {
         Slice text = all->literals[i].text;
         if (text.length == 0 || class_of(text) != class) continue;
-        if (class == LONG && text.length - 3 < stride) stride = (uint32_t)text.length - 3;
+        if (WIDTH[class] == 4 && text.length - 3 < stride) stride = (uint32_t)text.length - 3;
         chosen++;
     }
     if (!chosen) return 0;
+    grams->few = chosen <= FEW && !all->fold;
+    if (grams->few) stride = 1; /* one entry for each */
     grams->stride = stride;
     memset(counters, 0, COUNTERS * sizeof *counters);
     count_all(counters, (Slice){(const uint8_t *)USUAL, sizeof USUAL - 1}, width, fold, 50);
@@ -196,6 +199,20 @@ static inline int pass(Literals *all, const Grams *grams, Slice text, uint32_t w
     return 0;
 }
 
+/* Looks for each of a few literals by itself. */
+static int look_each(Literals *all, const Grams *grams, Slice text, List *hits) {
+    for (uint32_t i = 0; i < grams->count; i++) {
+        const Literal *literal = all->literals + grams->entries[i].literal;
+        size_t length = literal->text.length;
+        if (length > text.length || all->seen[literal->answer] == all->scan) continue;
+        if (literal->how == CONTAINS ? !find_bytes(text.at, text.length, literal->text.at, length)
+                                     : !stands(all, literal, text, literal->how == ENDS ? text.length - length : 0, 0)) continue;
+        all->seen[literal->answer] = all->scan;
+        if (list_add(hits, literal->answer)) return -1;
+    }
+    return 0;
+}
+
 int literals_scan(Literals *all, Slice text, int first, List *hits) {
     uint32_t before = hits->count;
     if (++all->scan == 0) { /* the counter went round: what was seen is forgotten */
@@ -213,9 +230,9 @@ int literals_scan(Literals *all, Slice text, int first, List *hits) {
     for (int class = 0; class < CLASSES; class++) {
         const Grams *grams = all->grams + class;
         int failed;
-        if (!grams->count || text.length > grams->longest_equal || (first && hits->count > before)) continue;
-        if (WIDTH[class] == 4) failed = pass(all, grams, text, 4, grams->stride, all->fold ? FOLD : 0, first, hits);
-        else if (class == HIGH && ascii) continue;
+        if (!grams->count || text.length > grams->longest_equal || (first && hits->count > before) || (class == HIGH && ascii)) continue;
+        if (grams->few) failed = look_each(all, grams, text, hits);
+        else if (WIDTH[class] == 4) failed = pass(all, grams, text, 4, grams->stride, all->fold ? FOLD : 0, first, hits);
         else failed = pass(all, grams, text, WIDTH[class], 1, 0, first, hits);
         if (failed) return -1;
     }

@@ -24,8 +24,9 @@ typedef struct {
     uint32_t *starts; /* bucket -> its first entry */
     Entry *entries;
     uint32_t longest_equal; /* of literals that are all EQUALS; else UINT32_MAX */
+    int few;                /* each is looked for by itself; `entries` says which they are */
 } Grams;
-enum { CLASSES = 5 };
+enum { CLASSES = 6 };
 
 typedef struct {
     Literal *literals;
