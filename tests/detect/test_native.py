@@ -203,7 +203,9 @@ def test_torn_lines_read_as_on_the_plain_path(odd_paths: tuple[Any, PlainPath]) 
             elif change == 1:
                 del line[at : at + chance.randint(1, 5)]
             elif change == 2:
-                line[at:at] = chance.choice((b'"', b"\\", b"{", b"[", b"}", b"]", b",", b":", b"\\u00", b"\xe2\x84\xaa"))
+                line[at:at] = chance.choice(
+                    (b'"', b"\\", b"{", b"[", b"}", b"]", b",", b":", b"\\u00", b"\xe2\x84\xaa")
+                )
             else:
                 line += chance.choice(short)[at:]
         lines.append(bytes(line).replace(b"\n", b" "))
@@ -215,7 +217,21 @@ def test_torn_lines_read_as_on_the_plain_path(odd_paths: tuple[Any, PlainPath]) 
 def test_values_that_are_no_json_read_as_on_the_plain_path(odd_paths: tuple[Any, PlainPath]) -> None:
     path, plain = odd_paths
     lone = "bad \ud800"
-    values = (lone, 2**5000, -(2**70), 1.5, float("nan"), True, None, (1, 2), b"bad", {"b": "bad"}, [["bad"], None], "", [[lone]])
+    values = (
+        lone,
+        2**5000,
+        -(2**70),
+        1.5,
+        float("nan"),
+        True,
+        None,
+        (1, 2),
+        b"bad",
+        {"b": "bad"},
+        [["bad"], None],
+        "",
+        [[lone]],
+    )
     for value in values:
         for one in (event({"a": value}), event({}, {"a": value, "b": [value]}), event({"b": value})):
             assert path.matches(one) == plain.matches(one), value
