@@ -86,7 +86,7 @@ def path_for(rules: Sequence[Rule], sources: LogSources) -> EnginePath:
             if wanted == "native":
                 raise WatchfloorError(
                     f"the native path is not to be had: {error}",
-                    do="Build it (make setup, with a C compiler), or unset WATCHFLOOR_ENGINE",
+                    do="Build it (make install, with a C compiler), or unset WATCHFLOOR_ENGINE",
                 ) from error
     from watchfloor.detect.sigma.plain import PlainPath
 
