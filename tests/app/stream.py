@@ -114,7 +114,7 @@ def _odd() -> Iterator[tuple[int, dict[str, Any]]]:
     yield DAY_OF_STREAM + 10 * HOUR, _logon("user3", "dc1")
     for i in range(90):
         yield DAY_OF_STREAM + 15 * HOUR + i * 5 * SECOND, _call("user7", "secretsmanager", "GetSecretValue")
-    for i in range(96):
+    for i in range(160):
         letters = sha256(str(i).encode()).hexdigest()[:40]
         yield DAY_OF_STREAM + 20 * HOUR + i * 8 * SECOND, _look_up(5, f"{letters}.t.evil.top")
     for i in range(280):
