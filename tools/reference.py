@@ -64,13 +64,17 @@ def nouns() -> str:
         policy,
         question,
         record,
+        risk,
+        rule_set,
+        suppression,
         verdict,
     )
 
     text = [
         "# Nouns\n\nTimes are milliseconds since the Unix epoch, UTC. Nouns are frozen and refuse unknown fields.\n"
     ]
-    modules = (record, finding, entity, case, evidence, question, verdict, plan, policy, context, intel, label, entry)
+    modules = (record, finding, risk, entity, case, evidence, question, verdict, plan, policy, context, intel, label)
+    modules = (*modules, suppression, rule_set, entry)
     for module in modules:
         for name, noun in vars(module).items():
             if isinstance(noun, type) and issubclass(noun, BaseModel) and noun.__module__ == module.__name__:
