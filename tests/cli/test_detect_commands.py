@@ -242,3 +242,19 @@ def titles(home: Path) -> set[str]:
     with Watchfloor.open(home) as product:
         current = product.rulebook.current()
     return {one.title for one in current.rules} if current else set()
+
+
+def test_placeholders_stand_in_the_business_context(logs: Path, rules: Path, tmp_path: Path) -> None:
+    """`%name%` of rules with the expand modifier: the owner's lists, in company.yaml."""
+    (rules / "stop.yml").write_text(RULE.replace("eventName: StopLogging}\n", "eventName|expand: '%blinding%'}\n"))
+    without = run("detect", logs, "--rules", rules, "--no-shipped", "--format", "jsonl")
+    assert "placeholder %blinding% has no values here" in without.stderr
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "company.yaml").write_text("placeholders: {blinding: [StopLogging, DeleteTrail]}\n")
+    plain = run("detect", logs, "--rules", rules, "--no-shipped", "--context", context, "--format", "jsonl")
+    assert plain.returncode == 0, plain.stderr
+    assert "placeholder" not in plain.stderr
+    (rules / "stop.yml").write_text(RULE)
+    asked = run("detect", logs, "--rules", rules, "--no-shipped", "--format", "jsonl")
+    assert ids(plain.stdout) == ids(asked.stdout) != []

@@ -11,6 +11,7 @@ import yaml
 
 from tests.detect import naive
 from tests.detect.helpers import detector, event, hit, rule_text
+from watchfloor.core.context import Company
 
 ENCODED = base64.b64encode(b"xxhttp://evil").decode()
 WIDE = base64.b64encode("ab".encode("utf-16-le")).decode()
@@ -191,7 +192,7 @@ def test_several_conditions_are_alternatives(tmp_path: Path) -> None:
 
 def test_placeholders_are_filled_or_named(tmp_path: Path) -> None:
     detection = {"sel": {"user|expand": "%admins%"}}
-    assert hit(tmp_path, detection, {"user": "BOB"}, placeholders={"admins": ["alice", "bob"]})
+    assert hit(tmp_path, detection, {"user": "BOB"}, company=Company(placeholders={"admins": ("alice", "bob")}))
     without = detector(tmp_path, rule_text(detection))
     assert [p.reason for p in without.problems] == ["placeholder %admins% has no values here"]
 

@@ -12,6 +12,7 @@ import yaml
 
 from tests.detect import naive
 from tests.detect.helpers import PATHS, sigma_aliases
+from watchfloor.core.context import Company
 from watchfloor.core.event import Event
 from watchfloor.detect import Detector
 from watchfloor.ingest import Normalizer, ingest
@@ -86,6 +87,8 @@ def test_all_shared_rules_load(all_rules: Detector) -> None:
     assert {p.reason for p in all_rules.problems} == {"placeholder %known_cdcs% has no values here"}
     assert len(all_rules.rules) == total - 2
     filled = Detector.load(
-        [DATA / "rules-emerging-threats" / "2026"], shipped=False, placeholders={"known_cdcs": ["ca01.acme.example"]}
+        [DATA / "rules-emerging-threats" / "2026"],
+        shipped=False,
+        company=Company(placeholders={"known_cdcs": ("ca01.acme.example",)}),
     )
     assert filled.problems == []

@@ -144,12 +144,13 @@ def _detector(parts: Parts, rules: Sequence[str]) -> tuple[Detector, dict[str, R
         if missing:
             raise WatchfloorError(f"{missing[0]!r} is no path and no rule in use", do="See: watchfloor detect history")
         return parts.detector, {uid: there[uid] for uid in uids}
-    detector = Detector.load(paths, shipped=False)
+    detector = Detector.load(paths, shipped=False, company=parts.context.company)
     mine = {one.uid: one for one in detector.all_rules}
     fatal = [problem for problem in detector.problems if problem.fatal]
     if fatal:  # it may refer to rules in use
         settings = parts.settings
-        detector = Detector.load([*paths, *settings.rules], shipped=settings.shipped_rules)
+        company = parts.context.company
+        detector = Detector.load([*paths, *settings.rules], shipped=settings.shipped_rules, company=company)
         files = {problem.file for problem in fatal}
         loaded = detector.all_rules
         mine |= {one.uid: one for one in loaded if one.file in files}

@@ -111,7 +111,7 @@ def hunting_detector(parts: Parts, rules: Sequence[Path], *, shipped: bool = Tru
     """A detector of these rules; of none, that of the home's own."""
     if not rules and shipped:
         return parts.detector
-    return Detector.load(rules or parts.settings.rules, shipped=shipped)
+    return Detector.load(rules or parts.settings.rules, shipped=shipped, company=parts.context.company)
 
 
 def _candidates(tenant: str, batch: Batch, numbers: Sequence[int]) -> Iterator[Event]:

@@ -124,9 +124,8 @@ class Parts:
     def detector(self) -> Detector:
         from watchfloor.detect import Detector
 
-        settings = self.settings
-        own = self.context.company.own_domains
-        return Detector.load(settings.rules, shipped=settings.shipped_rules, intel=self.intel, own_domains=own)
+        settings, company = self.settings, self.context.company
+        return Detector.load(settings.rules, shipped=settings.shipped_rules, intel=self.intel, company=company)
 
     def use(self, detector: Detector) -> None:
         """Have another detector from now on: between two batches only (`Keeper.between_batches`)."""

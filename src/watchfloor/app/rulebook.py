@@ -65,8 +65,8 @@ class Rulebook:
         with self._loading:
             if self.current() is None:
                 self._write(parts.detector, by)
-            own = parts.context.company.own_domains
-            new = Detector.load(settings.rules, shipped=settings.shipped_rules, intel=parts.intel, own_domains=own)
+            company = parts.context.company
+            new = Detector.load(settings.rules, shipped=settings.shipped_rules, intel=parts.intel, company=company)
             current = self.current()
             assert current is not None
             broken = [text for text in _fatal(new) if text not in current.problems]

@@ -30,6 +30,8 @@ class Company(Noun):
     timezone: str = "UTC"
     countries: tuple[str, ...] = ()
     cloud_accounts: tuple[str, ...] = ()
+    placeholders: dict[str, tuple[str, ...]] = {}
+    """What `%name%` in Sigma rules with the `expand` modifier stands for."""
 
     @property
     def own_domains(self) -> tuple[str, ...]:

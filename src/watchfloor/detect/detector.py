@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from watchfloor.content import folder
+from watchfloor.core.context import Company
 from watchfloor.core.event import Event
 from watchfloor.core.facets import involved
 from watchfloor.core.finding import Finding, Severity
@@ -72,17 +73,16 @@ class Detector:
         *,
         shipped: bool = True,
         intel: Intelligence | None = None,
-        placeholders: Mapping[str, Sequence[str]] | None = None,
-        own_domains: Sequence[str] = (),
+        company: Company = Company(),  # noqa: B008 (frozen)
     ) -> Detector:
         """Load Sigma rules from files, folders and zips, and with `shipped` our own detections.
 
-        A rule that does not load is in `problems` and stops nothing. `placeholders` gives the values of `%name%`
-        in rules with the expand modifier. Of two rules with one id the first counts; the other is a problem.
-        `own_domains` are the owner's, which others may imitate.
+        A rule that does not load is in `problems` and stops nothing. Of two rules with one id the first counts; the
+        other is a problem. `company` gives what `%name%` stands for in rules with the expand modifier, and the domains
+        that others may imitate.
         """
         names = FieldNames.shipped()
-        loader = Loader(names, placeholders or {})
+        loader = Loader(names, company.placeholders)
         loader.load([*([folder("detections")] if shipped else []), *rule_paths])
         kept: dict[str, Rule] = {}
         for rule in loader.rules:
@@ -92,7 +92,8 @@ class Detector:
                 loader.problems.append(RuleProblem(rule.file, rule.title, reason))
         correlations, problems = compiled(loader.correlations, list(kept.values()), names)
         problems = loader.problems + problems
-        return cls(list(kept.values()), correlations, problems, intel, Threads.shipped(), own_domains=own_domains)
+        threads, own = Threads.shipped(), company.own_domains
+        return cls(list(kept.values()), correlations, problems, intel, threads, own_domains=own)
 
     @property
     def all_rules(self) -> tuple[Rule | Correlation, ...]:

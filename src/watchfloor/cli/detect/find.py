@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from watchfloor.cli.named import existing, opened
-from watchfloor.cli.options import DEFAULT_HOME, NONE, HomeDir, IntelPaths, Mappings, OutputFormat, Rules, TenantName
+from watchfloor.cli.options import (
+    DEFAULT_HOME,
+    NONE,
+    ContextDir,
+    HomeDir,
+    IntelPaths,
+    Mappings,
+    OutputFormat,
+    Rules,
+    TenantName,
+)
 from watchfloor.cli.output import lines, progress, put, say, wrapped
 from watchfloor.cli.reading import Reading, say_problems
 from watchfloor.cli.times import moment
+from watchfloor.core.context import Company
 from watchfloor.core.errors import WatchfloorError
 
 if TYPE_CHECKING:
@@ -32,6 +43,7 @@ def run(
     rules: Rules = NONE,
     shipped: Annotated[bool, typer.Option(help="Use the detections that come with Watchfloor, too.")] = True,
     mappings: Mappings = NONE,
+    context: ContextDir = None,
     intel: IntelPaths = NONE,
     lake: Annotated[bool, typer.Option("--lake", help="Over the events that the home keeps, not over files.")] = False,
     since: Annotated[str, typer.Option(help="With --lake: from when, `90d` (ago) or `2026-10-01`.")] = "90d",
@@ -62,9 +74,11 @@ def run(
         raise WatchfloorError("--keep is for --lake", do="Files are kept by: watchfloor triage PATH --home HOME")
     from watchfloor.detect import Detector
     from watchfloor.ingest import Normalizer
+    from watchfloor.ingest.context import load_context
     from watchfloor.ingest.intel import load_intel
 
-    detector = Detector.load(rules, shipped=shipped, intel=load_intel(intel) if intel else None)
+    company = load_context(context).company if context else Company()
+    detector = Detector.load(rules, shipped=shipped, intel=load_intel(intel) if intel else None, company=company)
     reading = Reading(paths, tenant, Normalizer.shipped(*mappings))
     found = _print((one for one in _found(reading, detector, tenant)), format)
     say_problems(detector)
