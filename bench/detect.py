@@ -82,14 +82,14 @@ def run(rules: list[Path], events: Path) -> dict[str, Any]:
     matched: list[dict[str, list[str]]] = []
     for name, data in (("cold", first), ("unseen", second), ("again", first)):
         before = time.process_time()
-        results = [(batch.count(b"\n"), engine.scan(batch, WINDOWS)) for batch in batches(data)]
+        results = [engine.scan(batch, WINDOWS) for batch in batches(data)]
         found[name] = data.count(b"\n") / (time.process_time() - before)
         at = 0
         matched.append({})
-        for count, some in results:
+        for batch, some in zip(batches(data), results, strict=True):
             for one in some:
                 matched[-1][str(at + one.line)] = sorted(engine.rules[n].uid for n in one.rules)
-            at += count
+            at += batch.count(b"\n")
     found["memory"], found["memory_before"] = peak(), base
     found["input"] = events.stat().st_size / 1e6
     found["matched"] = matched[:2]

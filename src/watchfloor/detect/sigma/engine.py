@@ -38,8 +38,6 @@ class Engine:
         self._alternatives = {source: sources.alternatives(source) for source in self._by_source}
         self._discriminator = Discriminator([a for some in self._alternatives.values() for a in some])
         self._path = path_for(self.rules, sources)
-        self.looked_at = 0
-        """Events that were asked about, by `matches` and `scan`."""
 
     @property
     def path_name(self) -> str:
@@ -48,17 +46,15 @@ class Engine:
 
     def matches(self, event: Event) -> list[Rule]:
         """The rules that match this event, in the order in which they were loaded per log source."""
-        self.looked_at += 1
         return [self.rules[number] for number in self._path.matches(event)]
 
     def scan(self, data: bytes, logsource: Mapping[str, str], form: Form = "record") -> list[Scanned]:
         """What lines of JSON match, by places in `rules`; see EnginePath.scan."""
-        self.looked_at += data.count(b"\n") + (not data.endswith(b"\n"))
         return self._path.scan(data, logsource, form)
 
     def costs(self) -> list[RuleCost]:
         """What each rule that was ever evaluated has taken so far, the most first."""
-        seen = max(1, self.looked_at)
+        seen = max(1, self._path.looked_at)
         found = [
             RuleCost(rule, cost, cost.nanoseconds / seen, seen >= FEWEST and cost.nanoseconds > BUDGET * seen)
             for rule, cost in zip(self.rules, self._path.costs(), strict=True)

@@ -49,6 +49,11 @@ class EnginePath(Protocol):
 
     name: str
 
+    @property
+    def looked_at(self) -> int:
+        """Events that were asked about since the path was made."""
+        ...
+
     def __init__(self, rules: Sequence[Rule], sources: LogSources) -> None: ...
 
     def matches(self, event: Event) -> list[int]:

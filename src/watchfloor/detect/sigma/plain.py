@@ -232,10 +232,12 @@ class PlainPath:
         self._shapes: dict[tuple[Any, ...], _Shape] = self._memory.table()
         self._tests: dict[int, Test] = {}
         self._reads: dict[int, frozenset[Field | None]] = {}
+        self.looked_at = 0
         self._evaluated = [0] * len(rules)
         self._nanoseconds = [0] * len(rules)
 
     def matches(self, event: Event) -> list[int]:
+        self.looked_at += 1
         return self._matches(event)
 
     def scan(self, data: bytes, logsource: Mapping[str, str], form: Form = "record") -> list[Scanned]:
@@ -244,6 +246,7 @@ class PlainPath:
         for number, line in enumerate(data.split(b"\n")):
             if not line or line.isspace():
                 continue
+            self.looked_at += 1
             try:
                 may = None if worded is None or number in worded else False
                 matched = self._matches(_line(orjson.loads(line), logsource, form), line, may)

@@ -3,6 +3,8 @@ from typing import Any
 class Core:
     """See tables.c: tables by plain numbers, packed as unsigned ints of four bytes."""
 
+    looked_at: int
+
     def __init__(
         self,
         callbacks: object,

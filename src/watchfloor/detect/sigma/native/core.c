@@ -2,6 +2,8 @@
    they mean; what is rare or odd (fractions, text beyond ASCII, regular expressions) is asked of Python, once a value. */
 #include "core.h"
 
+#include <structmember.h>
+
 #include <time.h>
 
 static void start_event(Core *core, uint32_t form) {
@@ -140,6 +142,7 @@ static int scan_lines(Core *core, Slice data, const uint32_t *constants, uint32_
         at = newline ? newline + 1 : end;
         if ((number & 4095) == 4095 && PyErr_CheckSignals()) return -1;
         if (is_blank(core->line)) continue;
+        core->looked_at++;
         PyObject *found = examine_line(core, constants, form);
         if (!found) return -1;
         if (found == Py_None) { Py_DECREF(found); continue; }
@@ -178,6 +181,7 @@ static PyObject *core_matches(Core *core, PyObject *args) {
     if (!PyArg_ParseTuple(args, "OO!O!S", &event, &PyDict_Type, dicts, &PyDict_Type, dicts + 1, &ids)) return NULL;
     if (constants_of(core, ids, constants) || enter(core)) return NULL;
     start_event(core, FORM_DICTS);
+    core->looked_at++;
     core->tape.count = 0;
     core->plain = 0;
     core->subject = Py_NewRef(event);
@@ -307,9 +311,11 @@ static PyMethodDef core_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyMemberDef core_members[] = {{"looked_at", T_ULONGLONG, offsetof(Core, looked_at), READONLY, NULL}, {NULL, 0, 0, 0, NULL}};
+
 static PyType_Slot core_slots[] = {
     {Py_tp_init, core_init}, {Py_tp_dealloc, core_dealloc}, {Py_tp_traverse, core_traverse},
-    {Py_tp_clear, core_clear}, {Py_tp_methods, core_methods}, {0, NULL},
+    {Py_tp_clear, core_clear}, {Py_tp_methods, core_methods}, {Py_tp_members, core_members}, {0, NULL},
 };
 
 static PyType_Spec core_spec = {"watchfloor.detect.sigma.native._core.Core", sizeof(Core), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, core_slots};

@@ -91,6 +91,7 @@ typedef struct {
     Arena arena;
     List found, candidates, hits;
     uint64_t number;
+    unsigned long long looked_at;
     uint32_t roots[2], form;
     int plain, busy;
     Slice line;

@@ -67,6 +67,10 @@ class NativePath:
                 scanned += [each._replace(line=line) for each in self._plain.scan(matched, logsource, form)]
         return scanned
 
+    @property
+    def looked_at(self) -> int:
+        return self._core.looked_at
+
     def costs(self) -> list[Cost]:
         return [Cost(*cost) for cost in self._core.costs()]
 
