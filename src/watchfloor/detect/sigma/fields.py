@@ -113,15 +113,17 @@ class View:
         """The values that are not null, as text."""
         found = self._texts.get(field)
         if found is None:
-            texts = map(text_of, self.values(field))
-            found = self._texts[field] = tuple(text for text in texts if text is not None)
+            found = self.values(field)
+            if len(found) != 1 or found[0].__class__ is not str:  # nearly always it is one text
+                found = tuple(text for text in map(text_of, found) if text is not None)
+            self._texts[field] = found
         return found
 
     def lower(self, field: Field | None) -> tuple[str, ...]:
         """The texts in lower case."""
         found = self._lower.get(field)
         if found is None:
-            found = self._lower[field] = tuple(text.lower() for text in self.texts(field))
+            found = self._lower[field] = tuple(map(str.lower, self.texts(field)))
         return found
 
     def blob(self) -> str:

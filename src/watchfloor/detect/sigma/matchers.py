@@ -73,6 +73,8 @@ def _some(leaf: Leaf, test: Callable[[str], bool]) -> Test:
         return lambda view: any(map(test, view.texts(field)))
     if leaf.kind == "contains" and field is None and data and "\0" not in data:
         return lambda view: data in view.blob()
+    if leaf.kind in LITERAL and field is not None:
+        return any_literal(field, leaf.kind, (data,))
     return lambda view: any(map(test, view.lower(field)))
 
 
@@ -81,15 +83,41 @@ def any_literal(field: Field | None, kind: str, literals: tuple[str, ...]) -> Te
     if kind == "equals":
         among = frozenset(literals)
         return lambda view: not among.isdisjoint(view.lower(field))
-    if kind == "startswith":
-        return lambda view: any(text.startswith(literals) for text in view.lower(field))
-    if kind == "endswith":
-        return lambda view: any(text.endswith(literals) for text in view.lower(field))
+    if kind == "contains":
+        return _any_contained(field, literals)
+    starts = kind == "startswith"
+
+    def anchored(view: View) -> bool:
+        for text in view.lower(field):  # loops here and below, not any(): no generator on the hot path
+            if text.startswith(literals) if starts else text.endswith(literals):
+                return True
+        return False
+
+    return anchored
+
+
+def _any_contained(field: Field | None, literals: tuple[str, ...]) -> Test:
+    if len(literals) == 1:
+        only = literals[0]
+
+        def one(view: View) -> bool:
+            for text in view.lower(field):
+                if only in text:
+                    return True
+            return False
+
+        return one
+
+    last = literals[0]  # the next text likely has what the last one had
 
     def contains(view: View) -> bool:
+        nonlocal last
         for text in view.lower(field):
+            if last in text:
+                return True
             for literal in literals:
                 if literal in text:
+                    last = literal
                     return True
         return False
 
@@ -188,7 +216,7 @@ def _all_of(tests: list[Test]) -> Test:
         return tests[0]
 
     def every(view: View) -> bool:
-        for test in tests:  # noqa: SIM110 - a loop, not all(): no generator on the hot path
+        for test in tests:  # noqa: SIM110 - a loop, as above
             if not test(view):
                 return False
         return True
@@ -199,10 +227,15 @@ def _all_of(tests: list[Test]) -> Test:
 def _any_of(tests: list[Test]) -> Test:
     if len(tests) == 1:
         return tests[0]
+    last = tests[0]  # as in _any_contained
 
     def some(view: View) -> bool:
-        for test in tests:  # noqa: SIM110
-            if test(view):
+        nonlocal last
+        if last(view):
+            return True
+        for test in tests:
+            if test is not last and test(view):
+                last = test
                 return True
         return False
 
