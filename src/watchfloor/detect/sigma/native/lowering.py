@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from watchfloor.detect.sigma.fields import Field
@@ -214,7 +214,7 @@ class _Steps:
 
     def _several(self, node: And | Or, yes: _Target, no: _Target) -> None:
         is_and = isinstance(node, And)
-        ordered = sorted(node.items, key=_cost)
+        ordered = sorted(_flattened(node), key=_cost)
         items: list[Node | int] = list(ordered) if is_and else self._merged(ordered)
         if not items:
             self._steps.append((self._lowering.constant(is_and), yes, no))
@@ -247,6 +247,15 @@ class _Steps:
         for leaf, yes, no in self._steps:
             numbers.extend((leaf, yes.at, no.at))
         return numbers.tobytes()
+
+
+def _flattened(node: And | Or) -> Iterator[Node]:
+    """What a node has, with what is in nodes of the same kind right below."""
+    for item in node.items:
+        if type(item) is type(node):
+            yield from _flattened(item)
+        else:
+            yield item
 
 
 def _is_mergeable(leaf: Leaf) -> bool:
