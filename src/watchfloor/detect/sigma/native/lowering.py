@@ -15,7 +15,7 @@ from watchfloor.detect.sigma.native import _core
 from watchfloor.detect.sigma.nodes import LITERAL, And, Leaf, Node, Not, Or
 from watchfloor.detect.sigma.required import Required
 from watchfloor.detect.sigma.rules import Rule
-from watchfloor.detect.sigma.witness import witnesses
+from watchfloor.detect.sigma.witness import Popularity, popularity, witnesses
 
 KINDS = {"original": 0, "ocsf": 1, "derived": 2}
 """Where fields are read, by the numbers that core.h has for it."""
@@ -41,6 +41,7 @@ class Lowering:
         self._fields: dict[Field | None, int] = {None: _EVERYTHING}
         self._leaves: dict[Leaf, int] = {}
         self._witnesses: dict[int, tuple[Leaf, ...] | None] = {}
+        self._popular = popularity(rule.node for rule in rules)
         self._absent = core.add_field(())
         self._constant = {held: self._add(_EXISTS, not held, False, self._absent) for held in (True, False)}
 
@@ -77,7 +78,7 @@ class Lowering:
         steps = _Steps(self)
         steps.add(node, _Target(_YES), _Target(_NO))
         self._core.add_rule(number, steps.packed())
-        return _asked_when(node)
+        return _asked_when(node, self._popular)
 
     def _field(self, field: Field | None) -> int:
         found = self._fields.get(field)
@@ -178,9 +179,9 @@ def keyword_runs(leaf: Leaf) -> list[str]:
     return runs if all(runs) else []
 
 
-def _asked_when(node: Node) -> tuple[Leaf, ...] | None:
+def _asked_when(node: Node, popular: Popularity) -> tuple[Leaf, ...] | None:
     """The witnesses of a rule that the core looks for; None for a rule that is always asked."""
-    found = witnesses(node)
+    found = witnesses(node, popular)
     if found is None or any(
         leaf.kind in ("null", "exists") or not (leaf.field or keyword_runs(leaf)) for leaf in found
     ):
