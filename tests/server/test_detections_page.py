@@ -23,6 +23,8 @@ UID = "5f0f9a0e-3c1e-4b0c-9f5b-1f0a5e8a7c11"
 PASSWORD = "correct horse battery"
 RULE = {
     "title": "Trail <b>stopped</b>", "id": UID, "level": "high", "modified": "2026-04-28",
+    "description": "Nobody records <i>what comes next</i>.", "tags": ["attack.defense-evasion", "attack.t1562.008"],
+    "falsepositives": ["An account that is <u>closed</u>"], "references": ["javascript:alert(1)"],
     "logsource": {"product": "aws", "service": "cloudtrail"},
     "detection": {"sel": {"eventName": "StopLogging"}, "condition": "sel"},
 }  # fmt: skip
@@ -82,7 +84,12 @@ def test_the_page_lists_what_is_in_use(enter: Enter) -> None:
     assert "2026-04-28 2 2026-10-13" in words(page)
     assert "No detection is so" in browser.get("/detections?text=nothing").text
     assert "No detection is so" in browser.get("/detections?show=held").text
-    one = words(browser.get("/detections/one", params={"uid": UID}).text)
+    shown = browser.get("/detections/one", params={"uid": UID}).text
+    assert "Nobody records &lt;i&gt;what comes next&lt;/i&gt;." in shown
+    assert "An account that is &lt;u&gt;closed&lt;/u&gt;" in shown
+    assert "T1562.008" in shown
+    assert 'href="javascript' not in shown
+    one = words(shown)
     assert "2 findings, the newest of 2026-10-13" in one
     assert "now" in one
     assert browser.get("/detections/one?uid=none").status_code == 404

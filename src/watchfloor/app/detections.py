@@ -32,6 +32,11 @@ class DetectionRow(NamedTuple):
     held: int
     counts_only: bool
     """Whether it raises nothing by itself: a correlation counts it."""
+    description: str
+    tactics: tuple[str, ...]
+    techniques: tuple[str, ...]
+    false_positives: tuple[str, ...]
+    references: tuple[str, ...]
 
 
 class DetectionsView(NamedTuple):
@@ -76,6 +81,11 @@ class Detections:
                     last=last,
                     held=marks[one.uid],
                     counts_only=one.uid in detector.silent,
+                    description=one.description,
+                    tactics=one.tactics,
+                    techniques=one.techniques,
+                    false_positives=one.false_positives,
+                    references=one.references,
                 )
             )
         problems = [str(problem) for problem in detector.problems if problem.fatal]
