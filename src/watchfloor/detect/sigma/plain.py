@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -242,14 +241,12 @@ class PlainPath:
 
     def scan(self, data: bytes, logsource: Mapping[str, str], form: Form = "record") -> list[Scanned]:
         found: list[Scanned] = []
-        worded = self._words.lines(data)
         for number, line in enumerate(data.split(b"\n")):
             if not line or line.isspace():
                 continue
             self.looked_at += 1
             try:
-                may = None if worded is None or number in worded else False
-                matched = self._matches(_line(orjson.loads(line), logsource, form), line, may)
+                matched = self._matches(_line(orjson.loads(line), logsource, form), line)
             except ValueError as error:
                 found.append(Scanned(number, (), f"not a JSON object: {error}"))
                 continue
@@ -260,14 +257,8 @@ class PlainPath:
     def costs(self) -> list[Cost]:
         return list(map(Cost, self._evaluated, self._nanoseconds))
 
-    @cached_property
-    def _words(self) -> Keywords:
-        """The keywords of all rules, for one pass over many lines."""
-        numbered = ((n, leaves_of(rule.node)) for n, rule in enumerate(self._rules))
-        return Keywords((leaf, (n,)) for n, some in numbered for leaf in some if leaf.field is None)
-
-    def _matches(self, event: Seen, line: bytes = b"", worded: bool | None = None) -> list[int]:
-        """`line`: the event as it is written, where it comes from one; `worded`: that it can have no keyword, if so."""
+    def _matches(self, event: Seen, line: bytes = b"") -> list[int]:
+        """`line`: the event as it is written, where it comes from one."""
         original = event.original
         route = self._route(event)
         hits = list(route.given)
@@ -285,8 +276,7 @@ class PlainPath:
                 hits.append(found)
         plan = route.plan
         keywords = plan.keywords
-        if worded is None:
-            worded = keywords is not None and (not line or keywords.may_be_in(line))
+        worded = keywords is not None and (not line or keywords.may_be_in(line))
         if not hits and not route.sought and not worded:
             return []
         view = View(event)
