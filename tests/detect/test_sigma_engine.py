@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.detect.helpers import PATHS, event, rule_text
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.detect.sigma import engine as engines
-from watchfloor.detect.sigma import parallel, plain
+from watchfloor.detect.sigma import memory, parallel, plain
 from watchfloor.detect.sigma.engine import Engine
 from watchfloor.detect.sigma.fields import FieldNames
 from watchfloor.detect.sigma.loader import Loader
@@ -136,7 +136,7 @@ def orjson_or_json(record: dict[str, Any]) -> bytes:
 
 
 def test_values_that_never_come_again_fill_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "MEMORY", 100_000)
+    monkeypatch.setattr(memory, "MEMORY", 100_000)
     selection = {"a|contains": "evil", "b": "one"}
     found = engine(tmp_path, monkeypatch, "plain", {"sel": selection}, {"sel": {"c|re": "^x+$"}})
     path = found._path
@@ -181,13 +181,41 @@ def test_kinds_of_events_that_are_made_up_fill_no_memory(tmp_path: Path, monkeyp
 
 
 def test_a_value_too_long_to_remember_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "_LONGEST", 50)
+    monkeypatch.setattr(plain, "LONGEST", 50)
     found = engine(tmp_path, monkeypatch, "plain", {"sel": {"a|endswith": "end"}})
     for _ in range(2):
         assert len(found.matches(event({"a": "x" * 100 + "end"}))) == 1
         assert found.matches(event({"a": "x" * 100 + "end."})) == []
     assert isinstance(found._path, plain.PlainPath)
     assert all("x" * 100 not in str(table) for table in found._path._memory.tables)
+
+
+def test_lines_of_long_texts_are_remembered_and_mean_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selections = (
+        {"a|contains": "evil"},
+        {"a|contains": "worse", "b": 1},
+        {"a|re": "begin.*\\n.*finish"},
+        {"a|contains": "first\nsecond"},
+        {"c|endswith": "evil"},
+    )
+    lines = [f"{word} line {n} of a script that is long enough" for n in range(3) for word in ("evil", "good", "worse")]
+    texts = ["\n".join(lines[n % 9] for n in range(at, at + 12)) for at in range(9)]
+    texts += ["\n".join([line] * 12) for line in lines] + ["x" * 500, "x\n" * 300, "evil\n" * 100, "EVIL " * 100]
+    texts += [f"{'x' * 500}\nbegin\nto finish", f"{'x' * 500}\nfinish and begin", f"{'y' * 450}\nfirst\nsecond"]
+    texts += [f"{'x' * 500}\nevil", f"evil\n{'x' * 500}"]
+    found = engine(tmp_path, monkeypatch, "plain", *({"sel": one} for one in selections[:3]))
+    anchored = engine(tmp_path, monkeypatch, "plain", *({"sel": one} for one in selections))
+    for text in texts * 2:
+        low = text.lower()
+        expected = ["evil" in low, "worse" in low, "begin\nto finish" in low, "first\nsecond" in low]
+        matched = [int(rule.title[5:]) for rule in found.matches(event({"a": text, "b": 1}))]
+        assert matched == [n for n in range(3) if expected[n]], text
+        matched = [int(rule.title[5:]) for rule in anchored.matches(event({"a": text, "b": 1, "c": text}))]
+        assert matched == [n for n in range(5) if [*expected, low.endswith("evil")][n]], text
+    assert isinstance(found._path, plain.PlainPath)
+    assert any(lines[0] in table for table in found._path._memory.tables)
 
 
 # --- what a text must have

@@ -7,6 +7,7 @@ costs hardly grows with their number. A regular expression stands behind a liter
 from __future__ import annotations
 
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import Any
 import re2
 
 from watchfloor.detect.sigma.matchers import reads_raw_text, text_test
+from watchfloor.detect.sigma.memory import ENTRY, LONGEST, Memory
 from watchfloor.detect.sigma.nodes import LITERAL, Leaf
 from watchfloor.detect.sigma.required import Required, gate_text, required
 
@@ -23,6 +25,9 @@ _SHORTEST = 3
 _LONG = 400
 """Bytes of a text from which on it is worth asking first whether it has any literal."""
 _ANCHORS = {"contains": ("", ""), "startswith": (r"\A", ""), "endswith": ("", r"\z")}
+_ANCHORED = (r"\A", r"\z")
+_LINE = 32
+"""Characters of a line, on average, from which on it is worth to be remembered."""
 _WRITTEN_OUT = r"\\u(?:00[2-7]|212a|017f)"
 """A letter that a keyword may have, as JSON may write it: then the line is looked at as it reads."""
 Rules = tuple[int, ...]
@@ -41,7 +46,7 @@ class _Gated:
 class Index:
     """Built from leaves, each with the numbers of its rules."""
 
-    def __init__(self, leaves: Iterable[tuple[Leaf, Rules]]) -> None:
+    def __init__(self, leaves: Iterable[tuple[Leaf, Rules]], memory: Memory) -> None:
         equals: dict[str, list[int]] = defaultdict(list)
         flags: dict[tuple[str, Any], list[int]] = defaultdict(list)
         behind: dict[str, list[_Gated]] = defaultdict(list)
@@ -67,6 +72,11 @@ class Index:
         self._behind = list(map(tuple, behind.values()))
         self._set: Any = literal_set(list(behind)) if behind else None
         self._one: Any = one_of(list(behind)) if behind else None
+        self._memory = memory
+        self._lines: dict[str, Rules] | None = None
+        """The literals of lines that were seen before; none are kept where a literal may say where a line stands."""
+        if not any(mark in pattern for pattern in behind for mark in ("\n", *_ANCHORED)):
+            self._lines = memory.table()
 
     def _gate(self, leaf: Leaf, rules: Rules, behind: dict[str, list[_Gated]]) -> None:
         needs = requirement(leaf)
@@ -90,15 +100,38 @@ class Index:
     def _look(self, text: str, lower: str, found: list[int]) -> None:
         gate = gate_text(lower)
         for read in (lower,) if gate is lower else (lower, gate):
-            data = read.encode("utf-8", "replace")
-            if len(data) > _LONG and self._one.Match(data) is None:
-                continue
-            for at in self._set.Match(data) or ():
+            for at in self._occurring(read):
                 for gated in self._behind[at]:
                     if gated.test is None:
                         found += gated.rules if read is lower else ()
                     elif len(text) >= gated.width and gated.test(text if gated.raw else lower):
                         found += gated.rules
+
+    def _occurring(self, text: str) -> Iterable[int]:
+        """Which literals occur. Most lines of a long text (a script, the context of a command) stood in others, too."""
+        if len(text) <= _LONG:
+            return self._set.Match(_encoded(text)) or ()
+        lines = text.split("\n") if self._lines is not None else [text]
+        if self._lines is None or len(lines) * _LINE > len(text):
+            data = _encoded(text)
+            return () if self._one.Match(data) is None else self._set.Match(data) or ()
+        found: set[int] = set()
+        unknown: list[str] = []
+        for line in lines:
+            known = self._lines.get(line)
+            if known is None:
+                unknown.append(line)
+            elif known:
+                found.update(known)
+        if unknown:
+            some = self._one.Match(_encoded("\n".join(unknown))) is not None
+            for line in dict.fromkeys(unknown):
+                places = tuple(self._set.Match(_encoded(line)) or ()) if some else ()
+                found.update(places)
+                if len(line) <= LONGEST:
+                    self._memory.take(sys.getsizeof(line) + 8 * len(places) + ENTRY)
+                    self._lines[line] = places
+        return found
 
 
 class Keywords:
@@ -155,7 +188,11 @@ def requirement(leaf: Leaf) -> Required:
 
 def _escaped(literal: str) -> str:
     """A literal as a pattern, encoded as texts are."""
-    return str(re2.escape(literal.encode("utf-8", "replace").decode()))
+    return str(re2.escape(_encoded(literal).decode()))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def literal_set(patterns: Sequence[str]) -> Any:

@@ -22,6 +22,7 @@ from watchfloor.detect.sigma.fields import Field, View
 from watchfloor.detect.sigma.index import Index, Keywords, Rules
 from watchfloor.detect.sigma.logsource import Discriminator, LogSource, LogSources
 from watchfloor.detect.sigma.matchers import Test, compile_node
+from watchfloor.detect.sigma.memory import ENTRY, LONGEST, Memory
 from watchfloor.detect.sigma.nodes import Leaf, leaves_of
 from watchfloor.detect.sigma.path import Cost, Form, Scanned
 from watchfloor.detect.sigma.rules import Rule
@@ -29,11 +30,6 @@ from watchfloor.detect.sigma.seen import Seen
 from watchfloor.detect.sigma.values import text_of
 from watchfloor.detect.sigma.witness import popularity, witnesses
 
-MEMORY = 96 << 20
-"""Bytes that all tables together may take, roughly."""
-_ENTRY = 250
-_LONGEST = 1 << 16
-"""Characters of a value that is remembered."""
 _MOST_PLANS = 5_000
 _MOST_KEYS = 500
 """Keys of a record whose shape is remembered."""
@@ -48,26 +44,6 @@ class Line(msgspec.Struct):
     logsource: Mapping[str, str]
 
 
-class _Memory:
-    """Counts what the tables hold."""
-
-    def __init__(self) -> None:
-        self.used = 0
-        self.tables: list[dict[Any, Any]] = []
-
-    def table(self) -> dict[Any, Any]:
-        self.tables.append({})
-        return self.tables[-1]
-
-    def take(self, size: int) -> None:
-        """Make room for an entry: when there is none, everything is forgotten."""
-        self.used += size
-        if self.used > MEMORY:
-            self.used = size
-            for table in self.tables:
-                table.clear()
-
-
 class _Class:
     """Rules with a witness that holds for a value. Values with the same rules share one: it keys by identity."""
 
@@ -80,9 +56,9 @@ class _Class:
 class _FieldMemo:
     """One field's values and their classes; None: no witness holds."""
 
-    def __init__(self, field: Field, entries: Sequence[tuple[Leaf, Rules]], memory: _Memory) -> None:
+    def __init__(self, field: Field, entries: Sequence[tuple[Leaf, Rules]], memory: Memory) -> None:
         self.field = field
-        self._index = Index(entries)
+        self._index = Index(entries, memory)
         self._memory = memory
         self.known: dict[str, _Class | None] = memory.table()
         self._classes: dict[Rules, _Class] = memory.table()
@@ -93,8 +69,8 @@ class _FieldMemo:
         """The class of a text that is not known yet."""
         rules = self._index.rules(text)
         found = self._class((*rules, *self._index.present)) if rules else self._present
-        if len(text) <= _LONGEST:
-            self._memory.take(sys.getsizeof(text) + _ENTRY)
+        if len(text) <= LONGEST:
+            self._memory.take(sys.getsizeof(text) + ENTRY)
             self.known[text] = found
         return found
 
@@ -121,7 +97,7 @@ class _FieldMemo:
         key = tuple(sorted(set(rules)))
         found = self._classes.get(key)
         if found is None:
-            self._memory.take(len(key) * 8 + _ENTRY)
+            self._memory.take(len(key) * 8 + ENTRY)
             found = self._classes[key] = _Class(key)
         return found
 
@@ -129,7 +105,7 @@ class _FieldMemo:
 class _Plan:
     """The rules that apply to events of one kind, by their witnesses."""
 
-    def __init__(self, numbers: Sequence[int], rules: Sequence[Rule], memory: _Memory) -> None:
+    def __init__(self, numbers: Sequence[int], rules: Sequence[Rule], memory: Memory) -> None:
         always: list[int] = []
         entries: dict[Field | None, dict[Leaf, list[int]]] = defaultdict(lambda: defaultdict(list))
         popular = popularity(rules[number].node for number in numbers)
@@ -227,7 +203,7 @@ class PlainPath:
         self._discriminator = Discriminator([a for some in self._alternatives.values() for a in some])
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._shared: dict[tuple[LogSource, ...], _Plan] = {}
-        self._memory = _Memory()
+        self._memory = Memory()
         self._shapes: dict[tuple[Any, ...], _Shape] = self._memory.table()
         self._tests: dict[int, Test] = {}
         self._reads: dict[int, frozenset[Field | None]] = {}
@@ -295,12 +271,12 @@ class PlainPath:
         candidates = route.candidates.get(key)
         if candidates is None:
             candidates = self._candidates(route, hits)
-            self._memory.take(_ENTRY + 8 * len(candidates.rules))
+            self._memory.take(ENTRY + 8 * len(candidates.rules))
             route.candidates[key] = candidates
         if candidates.keys is None:
             return self._ask(candidates.rules, view)
         original = view.event.original
-        size = _ENTRY
+        size = ENTRY
         values: list[Any] = []
         for name in candidates.keys:
             value = original[name]
@@ -310,7 +286,7 @@ class PlainPath:
             else:
                 size += len(value)
             values.append(value)
-        if size > _LONGEST:
+        if size > LONGEST:
             return self._ask(candidates.rules, view)
         told = tuple(values)
         result = candidates.results.get(told)
@@ -363,7 +339,7 @@ class PlainPath:
         if shape is None:
             shape = _Shape(tuple(original), not event.ocsf, self._discriminator.places)
             if len(keys) <= _MOST_KEYS:
-                self._memory.take(_ENTRY * 4 + sum(map(sys.getsizeof, original)))
+                self._memory.take(ENTRY * 4 + sum(map(sys.getsizeof, original)))
                 self._shapes[keys] = shape
         told: tuple[Any, ...]
         if shape.direct is None:
@@ -375,8 +351,8 @@ class PlainPath:
         route = shape.routes.get(told)
         if route is None:
             route = _Route(self._plan(self._discriminator.key(event)), shape.key_set, shape.only_keys)
-            self._memory.take(_ENTRY * 4 + 200 * len(route.direct) + sum(map(sys.getsizeof, told)))
-            if sum(len(text) for text in told if text) <= _LONGEST:
+            self._memory.take(ENTRY * 4 + 200 * len(route.direct) + sum(map(sys.getsizeof, told)))
+            if sum(len(text) for text in told if text) <= LONGEST:
                 shape.routes[told] = route
         return route
 
