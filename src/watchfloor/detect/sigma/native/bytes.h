@@ -71,6 +71,7 @@ static inline void lower_ascii(const uint8_t *at, size_t length, uint8_t *out) {
 /* Whether `what` is in a text. 16 places at a time are tried by their first and last byte. */
 static inline const uint8_t *find_bytes(const uint8_t *at, size_t length, const uint8_t *what, size_t size) {
     if (size == 0 || size > length) return size ? NULL : at;
+    if (size == 1) return memchr(at, *what, length);
 #ifdef __SSE2__
     const __m128i first = _mm_set1_epi8((char)what[0]), last = _mm_set1_epi8((char)what[size - 1]);
     for (; length >= size + 15; at += 16, length -= 16) {
