@@ -85,6 +85,7 @@ class Discriminator:
             for place, wanted in alternative.items():
                 known.setdefault(place, set()).update(wanted)
         self._known = [(place, frozenset(values)) for place, values in sorted(known.items())]
+        self._at = {place: at for at, (place, _) in enumerate(self._known)}
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -102,8 +103,7 @@ class Discriminator:
 
     def fits(self, key: tuple[str, ...], alternative: Alternative) -> bool:
         """Whether an event with this key is what the alternative says."""
-        have = dict(zip((place for place, _ in self._known), key, strict=True))
-        return all(have[place] in wanted for place, wanted in alternative.items())
+        return all(key[self._at[place]] in wanted for place, wanted in alternative.items())
 
 
 def read(event: Seen, place: str) -> str:
