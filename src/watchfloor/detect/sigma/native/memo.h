@@ -77,7 +77,14 @@ static inline uint64_t memo_load(const uint8_t *at, size_t length) { /* up to 8 
 static inline uint64_t memo_hash(const Memo *memo, uint32_t owner, Slice value) {
     const uint8_t *at = value.at;
     size_t left = value.length;
-    uint64_t hash = memo_mix(memo->key[0] ^ owner, memo->key[1] ^ left), a, b;
+    uint64_t hash = memo_mix(memo->key[0] ^ owner, memo->key[1] ^ left), other = hash ^ memo->key[2], a, b;
+    for (; left > 48; at += 32, left -= 32) { /* two chains, neither of which waits for the other */
+        uint64_t four[4];
+        memcpy(four, at, 32);
+        hash = memo_mix(four[0] ^ memo->key[1], four[1] ^ hash);
+        other = memo_mix(four[2] ^ memo->key[2], four[3] ^ other);
+    }
+    hash ^= other;
     for (; left > 16; at += 16, left -= 16) {
         memcpy(&a, at, 8);
         memcpy(&b, at + 8, 8);
