@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -112,7 +113,9 @@ class Compiler:
         of = rule.logsource
         source = LogSource(of.product or "", of.category or "", of.service or "")
         title = str(rule.title or "")
-        translator = Translator(lambda name: self._names.field(name, source.named, rule.taxonomy), self._placeholders)
+        named = source.named
+        field = cache(lambda name: self._names.field(name, named, rule.taxonomy))
+        translator = Translator(field, self._placeholders)
         try:
             nodes = [translator.node(condition.parsed) for condition in rule.detection.parsed_condition]
             node = nodes[0] if len(nodes) == 1 else Or(tuple(nodes))

@@ -101,21 +101,9 @@ def _any(nodes: list[Leaf]) -> Node:
 
 def _string(field: Field | None, value: SigmaString, cased: bool) -> Leaf:
     """A string with wildcards as the plainest leaf that means the same."""
-    star, single = SpecialChars.WILDCARD_MULTI, SpecialChars.WILDCARD_SINGLE
-    parts: list[str] = ["*"] if field is None else []  # a keyword is looked for anywhere
-    for part in value.s:
-        if isinstance(part, str):
-            text = part if cased else part.lower()
-            if parts and parts[-1].startswith("="):
-                parts[-1] += text
-            else:
-                parts.append("=" + text)
-        elif part is single:
-            parts.append("?")
-        elif part is star and parts[-1:] != ["*"]:
-            parts.append("*")
-    if field is None and parts[-1] != "*":
-        parts.append("*")
+    if field is not None and len(value.s) == 1 and isinstance(value.s[0], str):  # as most are
+        return Leaf(field, "equals", value.s[0] if cased else value.s[0].lower(), cased)
+    parts = _parts(value, cased, keyword=field is None)
     literals = [part[1:] for part in parts if part.startswith("=")]
     shape = "".join(part[0] for part in parts)
     text = literals[0] if literals else ""
@@ -131,3 +119,23 @@ def _string(field: Field | None, value: SigmaString, cased: bool) -> Leaf:
         case "*=*":
             return Leaf(field, "contains", text, cased)
     return Leaf(field, "glob", tuple(parts), cased)
+
+
+def _parts(value: SigmaString, cased: bool, *, keyword: bool) -> list[str]:
+    """A string as `Leaf` has a glob. A keyword is looked for anywhere."""
+    star, single = SpecialChars.WILDCARD_MULTI, SpecialChars.WILDCARD_SINGLE
+    parts: list[str] = ["*"] if keyword else []
+    for part in value.s:
+        if isinstance(part, str):
+            text = part if cased else part.lower()
+            if parts and parts[-1].startswith("="):
+                parts[-1] += text
+            else:
+                parts.append("=" + text)
+        elif part is single:
+            parts.append("?")
+        elif part is star and parts[-1:] != ["*"]:
+            parts.append("*")
+    if keyword and parts[-1] != "*":
+        parts.append("*")
+    return parts

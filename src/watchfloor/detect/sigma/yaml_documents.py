@@ -19,7 +19,16 @@ class _OtherError(Exception):
     """There is something in a document that is not plain."""
 
 
+# What a scalar without quotes may begin with that is no text; "" for one that is empty.
+_ODD = frozenset(key or "" for key in SigmaYAMLLoader.yaml_implicit_resolvers)
+
+
 class _Loader(SigmaYAMLLoader):
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and not (implicit[0] and value[:1] in _ODD):
+            return _STR
+        return super().resolve(kind, value, implicit)
+
     def construct_document(self, node: Any) -> Any:
         try:
             return self._plain(node, set())
