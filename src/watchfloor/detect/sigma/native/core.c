@@ -20,11 +20,33 @@ static void start_event(Core *core, uint32_t form) {
     }
 }
 
+/* Where what was found in the line stands; once more when there are new places to read. */
+static void fill_all(Core *core) {
+    fill_slots(core, ORIGINAL, core->roots[ORIGINAL]);
+    fill_slots(core, OCSF, core->roots[OCSF]);
+}
+
+/* Asks for what the candidates mean that are asked for the first time. */
+static int know_candidates(Core *core) {
+    int any = 0;
+    for (uint32_t i = 0; i < core->candidates.count; i++) {
+        uint32_t number = core->candidates.items[i];
+        if (AT(core->rules, Rule, number)->step != NONE) continue;
+        PyObject *done = PyObject_CallMethod(core->callbacks, "rule", "I", number);
+        Py_XDECREF(done);
+        if (!done) return -1;
+        if (AT(core->rules, Rule, number)->step == NONE) { PyErr_Format(PyExc_LookupError, "rule %u has no steps", number); return -1; }
+        any = 1;
+    }
+    if (any) fill_all(core);
+    return 0;
+}
+
 /* The numbers of the rules that match, as a tuple; None when there are none. */
 static PyObject *matched(Core *core, Group *group) {
     struct timespec before, after;
     uint32_t count = 0;
-    if (collect(core, group)) return NULL;
+    if (collect(core, group) || know_candidates(core)) return NULL;
     if (!core->candidates.count) return Py_NewRef(Py_None);
     clock_gettime(CLOCK_MONOTONIC, &before);
     for (uint32_t i = 0; i < core->candidates.count; i++) {
@@ -91,21 +113,18 @@ static int own_source(Core *core, uint32_t *ids) {
 /* What a line matches: a tuple; None for nothing; the line itself as bytes when it is for the plain path. */
 static PyObject *examine_line(Core *core, const uint32_t *constants, uint32_t form) {
     uint32_t ids[MOST_PLACES], group;
-    for (int again = 0;; again++) {
-        start_event(core, form);
-        int read = tape_read(&core->tape, core->line.at, core->line.at + core->line.length);
-        if (read == TAPE_NO_MEMORY) return PyErr_NoMemory();
-        memcpy(ids, constants, core->decisive.count * sizeof *ids);
-        int usable = read == TAPE_OK && find_roots(core, form);
-        if (usable && form == FORM_EVENT && (usable = own_source(core, ids)) < 0) return NULL;
-        if (!usable) return Py_XNewRef(subject(core));
-        core->plain = !core->tape.hides;
-        fill_slots(core, ORIGINAL, core->roots[ORIGINAL]);
-        fill_slots(core, OCSF, core->roots[OCSF]);
-        int made = group_of(core, ids, &group);
-        if (made < 0) return NULL;
-        if (!made || again) break;
-    }
+    start_event(core, form);
+    int read = tape_read(&core->tape, core->line.at, core->line.at + core->line.length);
+    if (read == TAPE_NO_MEMORY) return PyErr_NoMemory();
+    memcpy(ids, constants, core->decisive.count * sizeof *ids);
+    int usable = read == TAPE_OK && find_roots(core, form);
+    if (usable && form == FORM_EVENT && (usable = own_source(core, ids)) < 0) return NULL;
+    if (!usable) return Py_XNewRef(subject(core));
+    core->plain = !core->tape.hides;
+    fill_all(core);
+    int made = group_of(core, ids, &group);
+    if (made < 0) return NULL;
+    if (made) fill_all(core);
     if (group == NONE) return Py_NewRef(Py_None);
     return matched(core, AT(core->groups, Group, group));
 }
@@ -229,8 +248,11 @@ static int core_init(PyObject *self, PyObject *args, PyObject *keywords) {
     core->groups_known = calloc(GROUPS, sizeof(Known));
     if (memo_new(&core->memo) || !core->groups_known) { PyErr_NoMemory(); return -1; }
     if (add(&core->class_items, 0) || !table_add(&core->fields)) return -1; /* class 0; field 0 is every scalar */
-    for (unsigned i = 0; i < rules; i++)
-        if (!table_add(&core->rules)) return -1;
+    for (unsigned i = 0; i < rules; i++) {
+        Rule *rule = table_add(&core->rules);
+        if (!rule) return -1;
+        rule->step = NONE;
+    }
     for (Py_ssize_t i = 0; i < PyTuple_Size(decisive); i++)
         if (add_place(core, &core->decisive, PyTuple_GetItem(decisive, i))) return -1;
     return 0;

@@ -45,7 +45,7 @@ typedef struct {
 } Step;
 
 typedef struct {
-    uint32_t step;
+    uint32_t step; /* NONE: not known yet */
     uint64_t asked, evaluated, nanoseconds;
 } Rule;
 
@@ -83,7 +83,7 @@ typedef struct {
     struct Key { Slice path; uint32_t slot; } *keys[2];
     uint32_t key_bits[2];
     Known *groups_known;
-    PyObject *callbacks; /* an object with text, plan, derived, confirm, found, scalars */
+    PyObject *callbacks; /* path._Asked */
     Memo memo;
     List class_items; /* a class is a place here: a count, then that many rules */
     /* the event at hand */

@@ -51,7 +51,7 @@ class Lowering:
         gates: dict[Field, dict[Leaf, list[int]]] = defaultdict(lambda: defaultdict(list))
         for number in numbers:
             if number not in self._witnesses:
-                self._witnesses[number] = self._rule(number)
+                self._witnesses[number] = _asked_when(self._rules[number].node, self._popular)
             found = self._witnesses[number]
             if found is None:
                 always.append(number)
@@ -73,12 +73,11 @@ class Lowering:
             starts.append(len(rules))
         return self._field(field), numbers.tobytes(), starts.tobytes(), rules.tobytes()
 
-    def _rule(self, number: int) -> tuple[Leaf, ...] | None:
-        node = self._rules[number].node
+    def rule(self, number: int) -> None:
+        """Give the core what a rule means."""
         steps = _Steps(self)
-        steps.add(node, _Target(_YES), _Target(_NO))
+        steps.add(self._rules[number].node, _Target(_YES), _Target(_NO))
         self._core.add_rule(number, steps.packed())
-        return _asked_when(node, self._popular)
 
     def _field(self, field: Field | None) -> int:
         found = self._fields.get(field)

@@ -132,6 +132,10 @@ class _Asked:
         self._planned[ids] = self._groups[meant]
         return self._groups[meant]
 
+    def rule(self, number: int) -> None:
+        """A rule is worth asking for the first time; most never are."""
+        self.lowering.rule(number)
+
     @staticmethod
     def text(raw: bytes) -> str | None:
         """How a fraction, an object or a list in JSON reads."""
