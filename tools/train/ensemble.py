@@ -14,7 +14,7 @@ import gzip
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -228,25 +228,33 @@ def lightened(examples: list[Example]) -> list[Example]:
 Told = tuple[Event, str, list[Signal]]
 
 
-def sequence(told: Iterable[Told], part: str, found_by: Detector) -> list[Example]:
-    """Examples of a recording: what speaks of each event, with what stands around it. The group is the detection."""
+def sequence(told: Iterable[Told], part: str, found_by: Detector, ahead: int = HOUR) -> list[Example]:
+    """Examples of a recording: what speaks of each event, with what stands around it up to `ahead` (ms) after it. The
+    group is the detection."""
     findings: list[Finding] = []
     rows: list[tuple[Finding, str, list[Member]]] = []
+    tested = tested_rules(found_by)
     for event, attack, signals in told:
         raised, _ = found_by.examine(event, signals)
         if raised:
             findings += raised
-            rows.append((raised[0], attack, said(raised, signals)))
-    around = surroundings(findings)
+            rows.append((raised[0], attack, said(raised, signals, tested)))
+    around = surroundings(findings, ahead=ahead)
     return [
         Example(features(says, around[first.uid]), first.detection.uid, part, first.time, attack)
         for first, attack, says in rows
     ]
 
 
-def said(findings: Iterable[Finding], signals: Sequence[Signal]) -> list[Member]:
+def tested_rules(found_by: Detector) -> frozenset[str]:
+    """The uids of rules that bring true and near-miss events."""
+    return frozenset(rule.uid for rule in found_by.rules if rule.tested)
+
+
+def said(findings: Iterable[Finding], signals: Sequence[Signal], tested: Container[str]) -> list[Member]:
     """What the members say of an event with these findings."""
-    return members([one for each in findings if (one := Spoken.of(each.detection, each.title, each.severity))], signals)
+    spoken = (Spoken.of(f.detection, f.title, f.severity, f.detection.uid in tested) for f in findings)
+    return members([one for one in spoken if one], signals)
 
 
 def companies(data: Path) -> Iterator[Example]:
@@ -269,12 +277,14 @@ def companies(data: Path) -> Iterator[Example]:
 def panther(data: Path) -> Iterator[Example]:
     """panther-tests: single events, each with whether its rule must alert. The group is the rule."""
     found_by = detector(data)
+    tested = tested_rules(found_by)
     with (data / "panther-tests" / "tests.jsonl").open(encoding="utf-8") as lines:
         for position, line in enumerate(lines):
             row = json.loads(line)
             event = event_of(row["event"], "tests.jsonl", position)
             yield Example(
-                features(said(found_by.findings(event), list(Learned.shipped().signals(event))), None) | {SINGLE: 1.0},
+                features(said(found_by.findings(event), Learned.shipped().signals(event), tested), None)
+                | {SINGLE: 1.0},
                 f"{row['log_type']} {row['rule_id']}",
                 row["log_type"],
                 position * HOUR,

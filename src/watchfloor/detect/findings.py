@@ -31,6 +31,8 @@ class Raised(NamedTuple):
     alert: str = ""
     standing: Standing = "open"
     changed: int = 0
+    tested: bool = False
+    """As a rule's."""
 
 
 def source_of(event: Event) -> str:
@@ -52,7 +54,7 @@ def of_rule(rule: Rule, event: Event) -> Raised:
         references=rule.references,
         version=rule.digest,
     )
-    return Raised(detection, rule.severity, rule.title, rule.techniques, rule.tactics)
+    return Raised(detection, rule.severity, rule.title, rule.techniques, rule.tactics, tested=rule.tested)
 
 
 def finding(

@@ -6,7 +6,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.ensemble import Measured, calibration, cut, interval, paper_risk, together, vote
+from bench.ensemble import (
+    Labelled,
+    Measured,
+    calibration,
+    ceiling,
+    conflicts,
+    cut,
+    interval,
+    operation,
+    pairwise,
+    paper_risk,
+    recall_at,
+    together,
+    vote,
+)
 from tools.train.ensemble import Example, fitted, folds, lightened, platt
 from watchfloor.core.clock import HOUR
 
@@ -80,3 +94,32 @@ def test_platt_s_scaling_makes_log_odds_what_labels_say() -> None:
     slope, shift = platt(np.zeros(400), some)
     assert shift == pytest.approx(np.log(3), abs=0.01)
     assert slope > 0
+
+
+LABELLED = [
+    Labelled("a", "delete", True, 2.0),
+    Labelled("a", "delete", False, 2.0),
+    Labelled("a", "read", False, 1.0),
+    Labelled("b", "read", True, 3.0),
+    Labelled("b", "list", False, 0.0),
+    Labelled("c", "", True, 0.0),
+]
+
+
+def test_pairs_of_a_rule_with_ties_half() -> None:
+    assert pairwise(LABELLED) == (pytest.approx((0.75 + 1.0) / 2), 2)
+
+
+def test_a_harmless_event_that_does_what_is_another_rule_s_true_event_is_a_conflict() -> None:
+    assert conflicts(LABELLED) == [False, False, True, False, False, False]
+
+
+def test_recall_where_one_in_twenty_speaks_and_its_ceiling_by_operation() -> None:
+    assert recall_at(LABELLED) == pytest.approx(1 / 3)
+    assert ceiling(LABELLED) == pytest.approx((1 + 0.15) / 3)  # of `delete` or `read`, 0.15 of the one false event
+
+
+def test_what_was_done() -> None:
+    assert operation({"verb": "create", "objectRef": {"resource": "pods", "subresource": "exec"}}) == "create pods exec"
+    assert operation({"eventName": "GetObject", "action": "x"}) == "GetObject"
+    assert operation({"eventName": {}}) == ""

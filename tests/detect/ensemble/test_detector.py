@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,23 @@ def test_where_no_rule_speaks_enough_signals_are_a_finding(tmp_path: Path) -> No
     assert one.tactics == ("execution", "command-and-control")
     assert one.risk
     assert one.risk.p_critical >= 0.5
+
+
+TESTS = {"match": [{"EventID": 1}], "no_match": [{"EventID": 2}]}
+
+
+@pytest.mark.parametrize("tests", [None, {}, {"match": [{"EventID": 1}]}, {"match": [1], "no_match": []}, "match"])
+def test_a_rule_that_brings_true_and_near_miss_events_says_more_than_one_without(tmp_path: Path, tests: Any) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    ours = detector(tmp_path / "a", rule_text({"sel": {"EventID": 1}}, level="medium", tests=TESTS))
+    theirs = detector(tmp_path / "b", rule_text({"sel": {"EventID": 1}}, level="medium", tests=tests))
+    assert ([rule.tested for rule in ours.rules], [rule.tested for rule in theirs.rules]) == ([True], [False])
+    (more,), (less,) = (found.findings(event({"EventID": 1})) for found in (ours, theirs))
+    assert more.risk
+    assert less.risk
+    assert {part.member for part in more.risk.parts} - {part.member for part in less.risk.parts} == {"tested"}
+    assert more.risk.log_odds > less.risk.log_odds
 
 
 @pytest.mark.parametrize("signals", [[], [signal("anomaly/rare", 0.9)], [signal("made/up", 1.0)]])

@@ -20,7 +20,9 @@ from watchfloor.detect.ensemble.members import evidence
 
 KINDS = ("rule", "vendor", "indicator")
 SEVERITIES = st.sampled_from([Severity.informational, Severity.low, Severity.medium, Severity.high, Severity.critical])
-SPOKEN = st.builds(Spoken, st.sampled_from(KINDS), st.sampled_from("abcdef"), st.just("A title"), SEVERITIES)
+SPOKEN = st.builds(
+    Spoken, st.sampled_from(KINDS), st.sampled_from("abcdef"), st.just("A title"), SEVERITIES, st.booleans()
+)
 SIGNALS = st.builds(
     Signal,
     member=st.sampled_from(["anomaly/rare", "anomaly/volume", "learned/url", "made/up"]),
@@ -197,7 +199,7 @@ def test_a_thousand_repetitions_say_no_more_than_one() -> None:
 
 def test_what_is_rare_here_and_stands_with_others_says_more_than_what_comes_every_hour() -> None:
     routine = [finding(n, detection="backup", hour=n) for n in range(48)]
-    odd = [finding(100, detection="dump", hour=47.1), finding(101, detection="shell", hour=47.2)]
+    odd = [finding(n, detection=d, hour=47 + (n - 99) / 10, host="ws2") for n, d in ((100, "dump"), (101, "shell"))]
     around = surroundings([*routine, *odd])
     usual, rare = case_risk(routine[-1:], around), case_risk(odd, around)
     assert usual
@@ -209,14 +211,17 @@ def test_what_is_rare_here_and_stands_with_others_says_more_than_what_comes_ever
     assert around["f-0047"].hours == 47
 
 
-def test_what_stands_around_is_what_came_before_within_the_hour_on_the_same_entity() -> None:
+def test_what_stands_around_is_what_came_within_an_hour_on_the_same_entity() -> None:
     early, other, late = finding(0), finding(1, detection="b", host="ws2"), finding(2, detection="c", hour=1.5)
     near = finding(3, detection="d", hour=2)
     around = surroundings([near, late, other, early])
     assert [uid for uid, _ in around["f-0003"].unusual] == ["c", "d"]
     assert around["f-0003"].where == "Within an hour on host:ws1"
     assert [uid for uid, _ in around["f-0001"].unusual] == ["b"]
-    assert around["f-0000"] == surroundings([early])["f-0000"]  # nothing later changes it
+    as_it_came = surroundings([near, late, other, early], ahead=0)
+    assert as_it_came["f-0000"] == surroundings([early])["f-0000"]  # nothing later changes it
+    assert [uid for uid, _ in as_it_came["f-0002"].unusual] == ["c"]
+    assert [uid for uid, _ in around["f-0002"].unusual] == ["c", "d"]
 
 
 def test_what_a_known_scanner_sets_off_stands_around_nothing() -> None:

@@ -30,5 +30,5 @@ __all__ = [
 
 def ensemble_risk(raised: Sequence[Raised], signals: Iterable[Signal] = ()) -> Risk:
     """The risk of one event by the shipped weights: what its detections and signals come to."""
-    spoken = [one for each in raised if (one := Spoken.of(each.detection, each.title, each.severity))]
+    spoken = [one for each in raised if (one := Spoken.of(each.detection, each.title, each.severity, each.tested))]
     return shipped().weigh(members(spoken, signals))

@@ -21,6 +21,7 @@ _SAID = {
     "vendor": "Its own product rates “{title}” as {severity}",
     "indicator": "Threat intelligence: “{title}”, {severity}",
 }
+_TESTED = "The rule “{title}” brings events that look alike and that it does not match ({severity})"
 _NAMED = 3
 _LONGEST = 120
 
@@ -32,13 +33,14 @@ class Spoken(NamedTuple):
     uid: str
     title: str
     severity: Severity
+    tested: bool = False
 
     @classmethod
-    def of(cls, detection: Detection, title: str, severity: Severity) -> Self | None:
+    def of(cls, detection: Detection, title: str, severity: Severity, tested: bool = False) -> Self | None:
         """What a detection says; None of a finding of signals, which speak for themselves."""
         match detection.kind:
             case "rule" | "vendor" | "indicator" as kind:
-                return cls(kind, detection.uid, title, severity)
+                return cls(kind, detection.uid, title, severity, tested)
         return None
 
 
@@ -74,14 +76,20 @@ def _detections(spoken: Sequence[Spoken]) -> Iterator[Member]:
         mine = [one for one in spoken if one.kind == kind]
         if not mine:
             continue
-        worst = min(mine, key=lambda one: (-one.severity, one.uid))
-        steps = tuple((f"{kind} >= {step.name}", 1.0) for step in _STEPS if worst.severity >= step)
-        yield Member(kind, steps, said.format(title=clipped(worst.title, _LONGEST), severity=worst.severity.name))
+        yield _worst(kind, said, mine)
+    if tested := [one for one in spoken if one.tested]:
+        yield _worst("tested", _TESTED, tested)
     rules = {one.uid: one for one in spoken if one.kind == "rule" and one.severity >= Severity.low}
     if more := len(rules) - 1 if rules else 0:
         worst = min(rules.values(), key=lambda one: (-one.severity, one.uid))
         titles = [one.title for uid, one in sorted(rules.items()) if uid != worst.uid]
         yield Member("more rules", (("more rules", math.log2(1 + min(more, 7))),), listed(more, "more rule", titles))
+
+
+def _worst(name: str, said: str, some: Sequence[Spoken]) -> Member:
+    worst = min(some, key=lambda one: (-one.severity, one.uid))
+    steps = tuple((f"{name} >= {step.name}", 1.0) for step in _STEPS if worst.severity >= step)
+    return Member(name, steps, said.format(title=clipped(worst.title, _LONGEST), severity=worst.severity.name))
 
 
 def listed(count: int, what: str, titles: Sequence[str]) -> str:

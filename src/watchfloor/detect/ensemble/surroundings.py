@@ -1,14 +1,14 @@
 """Surroundings: what stands around a finding on the same host, user or address, and how routine its detection is here.
 
-Pure and causal: what is said of a finding rests on itself and on those before it, never on later ones. Time is event
-time (ms); findings of one time come in the order of their uids.
+Pure. How routine something is rests on what came before it, never on later findings; what stands around a finding may
+have followed it, because a case is weighed anew as findings come. Time is event time (ms); findings of one time come in
+the order of their uids.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
@@ -19,10 +19,13 @@ from watchfloor.core.finding import Finding
 from watchfloor.detect.ensemble.members import Member, listed
 
 WINDOW = HOUR
-"""How far back (ms) something stands around a finding."""
+"""How far off (ms) something stands around a finding."""
 _TYING = frozenset({"host", "user", "address", "mailbox", "access_key"})
 _KNOWN_HOURS, _ROUTINE = 12, 0.2
 _MOST_DETECTIONS, _MOST_STEPS, _MOST_HOURS = 4.0, 3.0, 6.0
+_ASSUMED_HOURS = 4
+"""As if so many hours had been seen before the first, and everything had come up in one of them: after an hour or two
+nothing is rare for being new."""
 
 K = TypeVar("K")
 Named = tuple[tuple[str, str], ...]
@@ -53,19 +56,30 @@ class Surroundings(NamedTuple):
 
 
 class _Around:
-    """What happened lately around one entity."""
+    """What happened on one entity: findings in order of time, each with whether it is unusual here, and what of them
+    is in the window."""
 
     def __init__(self) -> None:
-        self._recent: deque[tuple[Finding, bool]] = deque()
+        self.all: list[tuple[Finding, bool]] = []
         self.unusual: dict[tuple[str, str], int] = {}
         self.tactics: dict[str, int] = {}
         self.layers: dict[Layer, int] = {}
 
-    def add(self, finding: Finding, unusual: bool) -> None:
-        self._recent.append((finding, unusual))
-        self._count(finding, unusual, 1)
-        while self._recent[0][0].time <= finding.time - WINDOW:
-            self._count(*self._recent.popleft(), -1)
+    def windows(self, ahead: int) -> Iterator[Finding]:
+        """Each finding, when the window holds what stands around it: from `WINDOW` before to `ahead` after."""
+        first = end = 0
+        for finding, _ in self.all:
+            while (
+                end < len(self.all)
+                and (f := self.all[end][0]).time <= finding.time + ahead
+                and (ahead or (f.time, f.uid) <= (finding.time, finding.uid))
+            ):
+                self._count(*self.all[end], 1)
+                end += 1
+            while self.all[first][0].time <= finding.time - WINDOW:
+                self._count(*self.all[first], -1)
+                first += 1
+            yield finding
 
     def _count(self, finding: Finding, unusual: bool, step: int) -> None:
         if unusual:
@@ -100,10 +114,12 @@ class _Hours:
         self._last = hour
 
 
-def surroundings(findings: Iterable[Finding], apart: Container[str] = ()) -> dict[str, Surroundings]:
-    """What stands around each finding, by its uid: of its entities that one around which most happens. Findings of
-    several tenants must not be mixed. Those `apart` (uids) stand around nothing, and nothing around them: what a known
-    scanner sets off."""
+def surroundings(
+    findings: Iterable[Finding], apart: Container[str] = (), *, ahead: int = WINDOW
+) -> dict[str, Surroundings]:
+    """What stands around each finding, by its uid, up to `ahead` (ms) after it: of its entities that one around which
+    most happens. Findings of several tenants must not be mixed. Those `apart` (uids) stand around nothing, and nothing
+    around them: what a known scanner sets off."""
     around: dict[str, _Around] = {}
     came_up: dict[str, _Hours] = {}
     anything = _Hours()
@@ -111,27 +127,24 @@ def surroundings(findings: Iterable[Finding], apart: Container[str] = ()) -> dic
     for finding in sorted(findings, key=lambda f: (f.time, f.uid)):
         hour = finding.time // HOUR
         mine = came_up.setdefault(finding.detection.uid, _Hours())
-        seen = alone(finding, mine.before(hour), anything.before(hour))
-        best: tuple[int, int, int, str, _Around] | None = None
-        for involved in () if finding.uid in apart else finding.involved:
-            if involved.entity.type in _TYING:
-                key = involved.entity.key
-                one = around.get(key) or around.setdefault(key, _Around())
-                one.add(finding, not seen.routine)
-                size = (len(one.unusual), len(one.layers), len(one.tactics))
-                if best is None or size > best[:3]:
-                    best = (*size, key, one)
-        if best is not None:
-            *_, key, one = best
-            seen = seen._replace(
-                where=f"Within an hour on {key}",
-                unusual=tuple(one.unusual),
-                tactics=tuple(one.tactics),
-                layers=tuple(one.layers),
-            )
-        found[finding.uid] = seen
+        seen = found[finding.uid] = alone(finding, mine.before(hour), anything.before(hour))
+        keys = dict.fromkeys(i.entity.key for i in finding.involved if i.entity.type in _TYING)
+        for key in () if finding.uid in apart else keys:
+            around.setdefault(key, _Around()).all.append((finding, not seen.routine))
         mine.add(hour)
         anything.add(hour)
+    sizes: dict[str, tuple[int, int, int]] = {}
+    for key, one in around.items():
+        for finding in one.windows(ahead):
+            size = (len(one.unusual), len(one.layers), len(one.tactics))
+            if size > sizes.get(finding.uid, (-1, 0, 0)):
+                sizes[finding.uid] = size
+                found[finding.uid] = found[finding.uid]._replace(
+                    where=f"Within an hour on {key}",
+                    unusual=tuple(one.unusual),
+                    tactics=tuple(one.tactics),
+                    layers=tuple(one.layers),
+                )
     return found
 
 
@@ -147,14 +160,15 @@ def context_features(seen: Surroundings) -> list[tuple[str, float]]:
     """What surroundings count for in the model. Features that would be zero are left out."""
     found = []
     for name, several, most in (
-        ("unusual", seen.unusual if seen.told else (), _MOST_DETECTIONS),
+        ("unusual", seen.unusual, _MOST_DETECTIONS),
         ("tactics", seen.tactics, _MOST_STEPS),
         ("layers", seen.layers, _MOST_STEPS),
     ):
         if len(several) > 1:
             found.append((name, min(math.log2(len(several)), most)))
-    if seen.told and not seen.routine:
-        found.append(("rare", min(math.log2((seen.known + 1) / (seen.hours + 1)), _MOST_HOURS)))
+    rare = math.log2((seen.known / _ASSUMED_HOURS + 1) / (seen.hours + 1))
+    if rare > 0 and not seen.routine:
+        found.append(("rare", min(rare, _MOST_HOURS)))
     return found
 
 

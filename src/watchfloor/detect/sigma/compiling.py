@@ -140,6 +140,7 @@ class Compiler:
             taxonomy=rule.taxonomy,
             digest=rule.custom_attributes["digest"],
             modified=rule.custom_attributes["modified"],
+            tested=rule.custom_attributes["tested"],
             **described(rule),
         )
         return [compiled]
@@ -149,11 +150,16 @@ def _is_filter(data: Any) -> bool:
     return isinstance(data, dict) and "filter" in data and "correlation" not in data
 
 
+def _tested(data: dict[str, Any]) -> bool:
+    tests = data.get("tests")
+    return isinstance(tests, dict) and all(isinstance(tests.get(k), list) and tests[k] for k in ("match", "no_match"))
+
+
 def _parsed(data: dict[str, Any], problems: list[Remark]) -> SigmaRule:
     rule = SigmaRule.from_dict(data, collect_errors=True, policy=POLICY)
     if not rule.id:  # what it says is its id; taken now, before filters add to it
         rule.custom_attributes["uid"] = digest_of(repr((rule.title, data["detection"])).encode())
-    rule.custom_attributes |= {"digest": digest_of_rule(data), "modified": modified_of(data)}
+    rule.custom_attributes |= {"digest": digest_of_rule(data), "modified": modified_of(data), "tested": _tested(data)}
     for error in rule.errors:
         if isinstance(error, SigmaDetectionError | SigmaConditionError | SigmaLogsourceError):
             raise error

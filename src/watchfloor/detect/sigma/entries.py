@@ -33,6 +33,7 @@ class CompiledRule(msgspec.Struct, frozen=True, array_like=True):
     references: tuple[str, ...]
     techniques: tuple[str, ...]
     tactics: tuple[str, ...]
+    tested: bool
 
 
 class ParsedCorrelation(msgspec.Struct, frozen=True, array_like=True):

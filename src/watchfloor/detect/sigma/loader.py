@@ -119,6 +119,7 @@ class Loader:
             taxonomy=rule.taxonomy,
             digest=rule.digest,
             modified=rule.modified,
+            tested=rule.tested,
         )
 
 

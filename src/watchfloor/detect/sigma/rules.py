@@ -49,6 +49,8 @@ class Rule:
     digest: str = ""
     """Of what it says, filters aside (`versions`)."""
     modified: str = ""
+    tested: bool = False
+    """Whether it brings events that it must match, and such as look alike and that it must not."""
 
     @cached_property
     def node(self) -> Node:
