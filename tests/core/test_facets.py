@@ -120,3 +120,16 @@ def test_keys_part_at_the_first_colon_only() -> None:
 def test_a_plain_user_is_plain(domain: str, user: str) -> None:
     once = plain_user(f"{domain}\\{user}")
     assert once == user.strip().lower()
+
+
+@pytest.mark.parametrize(
+    ("ocsf", "expected"),
+    [
+        ({"class_uid": 2004, "device": {"ip": "10.0.0.7"}}, ["address:10.0.0.7"]),
+        ({"class_uid": 2004, "device": {"ip": "10.0.0.7", "hostname": "web1"}}, ["host:web1"]),
+        ({"class_uid": 3002, "device": {"ip": "10.0.0.7"}}, []),
+        ({"class_uid": 2004, "device": {"ip": 7}}, []),
+    ],
+)
+def test_a_host_without_a_name_is_known_by_its_address(ocsf: dict[str, Any], expected: list[str]) -> None:
+    assert [one.entity.key for one in involved(event(ocsf))] == expected

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from watchfloor.core.entity import Entity, EntityType, Involvement, Role
-from watchfloor.core.event import Event, walked
+from watchfloor.core.event import Event, get_path, walked
 
 # facet -> the OCSF paths that are tried in turn; the first one present counts.
 TEXT_FACETS: dict[str, tuple[str, ...]] = {
@@ -138,6 +138,8 @@ _ENTITIES: tuple[tuple[str, EntityType, Role], ...] = (
 )
 
 # Accounts and addresses that stand for "nobody in particular"; 4294967295 is Linux's unset user id.
+_DETECTION_FINDING = 2004
+_LONGEST_ADDRESS = 64
 _NOBODY = frozenset(
     {"", "-", "n/a", "unknown", "none", "null", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost", "4294967295"}  # noqa: S104
 )
@@ -195,6 +197,14 @@ def _spelled(name: str, value: Any) -> str:
     return text.lower() if name in FOLDED else text
 
 
+def _nameless_host(event: Event) -> str:
+    """The address of the host that a host's sensor raised an alert on: some products know no name of it."""
+    if event.layer != "endpoint" or event.ocsf.get("class_uid") != _DETECTION_FINDING:
+        return ""
+    address = get_path(event.ocsf, "device.ip")
+    return address[:_LONGEST_ADDRESS].lower() if isinstance(address, str) else ""
+
+
 def involved(event: Event) -> tuple[Involvement, ...]:
     """The entities of an event with their roles, each once, in a fixed order."""
     values = facets(event)
@@ -204,4 +214,7 @@ def involved(event: Event) -> tuple[Involvement, ...]:
         if value is None or value.lower() in _NOBODY:
             continue
         seen.setdefault(Entity(type=kind, value=value), role)
+    address = _nameless_host(event)
+    if address and values["host"] is None:
+        seen.setdefault(Entity(type="address", value=address), "target")
     return tuple(Involvement(entity=entity, role=role) for entity, role in seen.items())
