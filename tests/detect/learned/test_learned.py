@@ -227,6 +227,14 @@ def test_a_model_that_is_missing_or_broken_is_an_error_and_not_silence(tmp_path:
             Model.load(file)
 
 
+def test_what_an_alert_quotes_is_judged_too() -> None:
+    line = f"powershell -nop -w hidden -enc {ENCODED.decode()}"
+    (quoted,) = Learned.shipped().signals(event(evidences=[{"data": {}}, {"process": {"cmd_line": line}}]))
+    assert [quoted] == command(line)
+    for hostile in (None, "x", [None, "x", [], {"process": line}]):
+        assert Learned.shipped().signals(event(evidences=hostile)) == []
+
+
 def test_the_detector_asks_them() -> None:
     examined = Detector.load([]).examine(
         event(process={"cmd_line": f"powershell -nop -w hidden -enc {ENCODED.decode()}"})

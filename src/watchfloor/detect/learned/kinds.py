@@ -33,9 +33,10 @@ def _split(*paths: str) -> tuple[_Place, ...]:
 
 
 def _within(places: tuple[_Place, ...]) -> frozenset[str]:
-    return frozenset(first for first, _ in places)
+    return frozenset(first for first, _ in places) | {"evidences"}
 
 
+_MOST_QUOTED = 8
 _COMMANDS = _split("process.cmd_line", "win_service.cmd_line", "job.cmd_line")
 _SCRIPTS = _split("script.script_content.value")
 _URLS = _split("http_request.url.url_string", "url.url_string")
@@ -65,13 +66,21 @@ def _mails(event: Event) -> Iterator[str]:
 
 
 def _read(places: tuple[_Place, ...], plain: Callable[[str], str], event: Event) -> Iterator[str]:
-    """The texts at some places, as they are judged. Most events have none of them, which costs next to nothing."""
-    for first, rest in places:
-        inner: Any = event.ocsf.get(first)
-        if inner is not None:
-            value = walked(inner, rest)
-            if isinstance(value, str) and (text := plain(value)):
-                yield text
+    """The texts at some places, as they are judged, and what an alert quotes of such. Most events have none of them,
+    which costs next to nothing."""
+    for data in (event.ocsf, *_quoted(event)):
+        for first, rest in places:
+            inner: Any = data.get(first)
+            if inner is not None:
+                value = walked(inner, rest)
+                if isinstance(value, str) and (text := plain(value)):
+                    yield text
+
+
+def _quoted(event: Event) -> list[dict[str, Any]]:
+    """What a finding rests on."""
+    found = event.ocsf.get("evidences")
+    return [each for each in found[:_MOST_QUOTED] if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def kinds(own: tuple[str, ...] = ()) -> tuple[Kind, ...]:
