@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from watchfloor.detect.sigma.nodes import LITERAL, And, Leaf, Node, Not, leaves_of
 
 Popularity = Mapping[Leaf, int]
+_LONG = 12
+"""Characters beyond which a literal is not rarer: `Microsoft Corporation` is long, and what most files have."""
 
 
 def popularity(nodes: Iterable[Node]) -> Popularity:
@@ -52,4 +54,4 @@ def _chance(leaf: Leaf) -> float:
     else:
         return 0.2
     # A keyword is looked for in the whole record, which costs more.
-    return 1 / (1 + length**2) + (0.1 if leaf.field is None else 0.0)
+    return 1 / (1 + min(length, _LONG) ** 2) + (0.1 if leaf.field is None else 0.0)
