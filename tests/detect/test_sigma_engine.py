@@ -190,9 +190,7 @@ def test_a_value_too_long_to_remember_is_evaluated(tmp_path: Path, monkeypatch: 
     assert all("x" * 100 not in str(table) for table in found._path._memory.tables)
 
 
-def test_lines_of_long_texts_are_remembered_and_mean_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lines_of_long_texts_are_remembered_and_mean_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     selections = (
         {"a|contains": "evil"},
         {"a|contains": "worse", "b": 1},

@@ -39,6 +39,7 @@ _COMPILERS = (
     "policy",
     "regex",
     "versions",
+    "yaml_documents",
 )
 _LIBRARIES = ("pysigma", "pyyaml", "google-re2")
 
