@@ -43,7 +43,7 @@ def coverage(
 ) -> None:
     """Which of the six layers and which ATT&CK techniques the records that arrive and the detections in use can see.
 
-    Example: `watchfloor assess coverage --format navigator > layer.json`
+    Example: `watchfloor assess coverage --format navigator > layer.json`; `watchfloor detect coverage` is the same.
     """
     import orjson
 

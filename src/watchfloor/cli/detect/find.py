@@ -61,7 +61,7 @@ def run(
     With `--lake` the rules look back: `watchfloor detect --lake --since 90d --rules sigma/rules`. Without `--rules`
     these are the rules of the home.
 
-    Example: `watchfloor detect logs/ --rules sigma/rules --format jsonl`
+    Example: `watchfloor detect logs/ --rules sigma/rules --format jsonl`, short for `watchfloor detect run logs/`.
     """
     if lake:
         if paths:
