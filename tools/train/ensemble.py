@@ -44,6 +44,9 @@ SINGLE = "single"
 CONTEXT = frozenset({"unusual", "tactics", "layers", "rare"})
 SHRINK = (1.0, 10.0)
 """How strongly weights are drawn to the expert's: as many examples' worth. Which, cross-validation says."""
+KEPT = 0.5
+"""The share of an expert's weight that a rule's severity keeps: of rules not our own the labels know a hundred matches,
+all in the cloud, and nothing of hosts and networks."""
 _A_MINUTE = 5
 
 
@@ -132,7 +135,8 @@ def fitted(examples: Sequence[Example], shrink: float) -> Fit:
         value = float((w * np.logaddexp(0, -margin)).sum() + (drawn * away) @ away / 2)
         return value, np.concatenate([[pull.sum()], pull @ x + drawn * away])
 
-    bounds = [(None, None), *((None if name == SINGLE else 0.0, None) for name in names)]
+    least = [KEPT * start.weights.get(name, 0.0) if name.startswith("rule") else 0.0 for name in names]
+    bounds = [(None, None), *((None if n == SINGLE else low, None) for n, low in zip(names, least, strict=True))]
     found = minimize(loss, np.concatenate([[start.base], prior]), jac=True, method="L-BFGS-B", bounds=bounds).x
     return Fit(float(found[0]), {name: float(v) for name, v in zip(names, found[1:], strict=True)})
 
