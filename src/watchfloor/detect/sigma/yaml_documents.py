@@ -20,14 +20,14 @@ class _OtherError(Exception):
 
 
 # What a scalar without quotes may begin with that is no text; "" for one that is empty.
-_ODD = frozenset(key or "" for key in SigmaYAMLLoader.yaml_implicit_resolvers)
+_ODD = frozenset(SigmaYAMLLoader.yaml_implicit_resolvers)
 
 
 class _Loader(SigmaYAMLLoader):
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         if kind is yaml.ScalarNode and not (implicit[0] and value[:1] in _ODD):
             return _STR
-        return super().resolve(kind, value, implicit)
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
     def construct_document(self, node: Any) -> Any:
         try:
