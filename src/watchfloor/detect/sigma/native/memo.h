@@ -13,7 +13,7 @@ enum {
     SLOTS = 1 << 18,
     MEMO_BYTES = 16 << 20, /* of values, for each of two generations */
     LONGEST_REMEMBERED = 1 << 15,
-    SHORT_VALUE = 64, /* longer ones are remembered when they come a second time: most never do */
+    SHORT_VALUE = 512, /* longer ones are remembered when they come a second time: most never do */
     MARKS = 1 << 16,
 };
 
