@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -22,6 +22,7 @@ from watchfloor.detect.ensemble import Spoken, members, shipped
 from watchfloor.detect.sigma.correlation import Correlation
 
 MOST_EVENTS, MOST_INVOLVED, MOST_THREADS = 50, 100, 16
+T = TypeVar("T")
 
 
 def finding_of(rule: Correlation, group: Group, match: Match) -> Finding:
@@ -102,7 +103,8 @@ def overflow(rule: Correlation, tenant: str, entry: Entry) -> Finding:
 
 def counted(rule: Correlation, entries: Sequence[Entry]) -> str:
     """JSON of the events that a match rests on, for the correlation over it."""
-    return orjson.dumps([event.to_dict() for event in _ends(list(_rests(rule, entries)))]).decode()
+    few = _ends(entries)  # each rests on one event at least, so that those between cannot be among the ends
+    return orjson.dumps([event.to_dict() for event in _ends(list(_rests(rule, few)))]).decode()
 
 
 def _rests(rule: Correlation, entries: Iterable[Entry]) -> Iterable[CountedEvent]:
@@ -120,7 +122,7 @@ def _rests(rule: Correlation, entries: Iterable[Entry]) -> Iterable[CountedEvent
             )
 
 
-def _ends(events: Sequence[CountedEvent]) -> Sequence[CountedEvent]:
+def _ends(events: Sequence[T]) -> Sequence[T]:
     """The first and the last of them where there are many."""
     half = MOST_EVENTS // 2
     return events if len(events) <= MOST_EVENTS else [*events[:half], *events[-half:]]
