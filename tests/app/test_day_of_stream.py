@@ -2,7 +2,7 @@
 correlation, doubles none, and changes nothing that anomaly detectors know or say.
 
 The stream has nine light days before it, comes up to 20 minutes late and out of order, and carries a flood of names
-that nobody saw before. WATCHFLOOR_CHAOS_RECORDS makes it larger.
+that nobody saw before. WATCHFLOOR_STREAM_RECORDS makes it larger.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from watchfloor.core.clock import HOUR
 from watchfloor.core.finding import Finding
 from watchfloor.detect.anomaly import anomalies
 
-RECORDS = int(os.environ.get("WATCHFLOOR_CHAOS_RECORDS", "3000"))
+RECORDS = int(os.environ.get("WATCHFLOOR_STREAM_RECORDS", "3000"))
 KILLS = 2
 OFTEN, OVER = "0d8b1f1e-4a0c-4e3d-9f6e-0000000000a1", "0d8b1f1e-4a0c-4e3d-9f6e-0000000000a2"
 RULES = [
