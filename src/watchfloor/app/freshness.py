@@ -87,4 +87,5 @@ class Freshness:
 def digest(case: Case, findings: Iterable[Finding]) -> str:
     """Of what decides: a case's status, assignee and risk do not; most findings never change."""
     blank = case.model_copy(update={"status": "new", "assignee": "", "risk": None})
-    return digest_of("".join([blank.digest(), *sorted(f.digest() for f in findings if f.changes)]).encode())
+    changing = sorted(f.model_copy(update={"risk": None}).digest() for f in findings if f.changes)
+    return digest_of("".join([blank.digest(), *changing]).encode())
