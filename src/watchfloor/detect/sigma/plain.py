@@ -222,7 +222,7 @@ class PlainPath:
                 continue
             self.looked_at += 1
             try:
-                matched = self._matches(_line(orjson.loads(line), logsource, form), line)
+                matched = self._matches(line_of(orjson.loads(line), logsource, form), line)
             except ValueError as error:
                 found.append(Scanned(number, (), f"not a JSON object: {error}"))
                 continue
@@ -377,7 +377,7 @@ class PlainPath:
         self._memory.tables[:] = [self._shapes]
 
 
-def _line(data: Any, logsource: Mapping[str, str], form: Form) -> Line:
+def line_of(data: Any, logsource: Mapping[str, str], form: Form) -> Line:
     """What a line says. Raises ValueError for what is no object of this form."""
     if not isinstance(data, dict):
         raise ValueError(f"it is {type(data).__name__}")  # noqa: TRY004 - orjson's errors are ValueErrors, too

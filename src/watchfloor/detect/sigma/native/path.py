@@ -18,7 +18,7 @@ from watchfloor.detect.sigma.matchers import Test, compile_node
 from watchfloor.detect.sigma.native import _core
 from watchfloor.detect.sigma.native.lowering import KINDS, Lowering
 from watchfloor.detect.sigma.path import CannotTakeError, Cost, Form, Scanned
-from watchfloor.detect.sigma.plain import PlainPath, _line
+from watchfloor.detect.sigma.plain import PlainPath, line_of
 from watchfloor.detect.sigma.rules import Rule
 from watchfloor.detect.sigma.values import flat, leaves, text_of
 
@@ -170,5 +170,5 @@ class _Asked:
         if not isinstance(about, bytes):
             return about
         if self._last[0] is not about:
-            self._last = about, _line(orjson.loads(about), self.logsource, _FORMS[form])
+            self._last = about, line_of(orjson.loads(about), self.logsource, _FORMS[form])
         return self._last[1]
