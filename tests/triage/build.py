@@ -15,11 +15,11 @@ from watchfloor.core.finding import Detection, Finding, Severity
 from watchfloor.core.label import Label
 from watchfloor.core.policy import CorrelationPolicy, Policy
 from watchfloor.core.question import Asked
+from watchfloor.core.scorecard import Scorecard
 from watchfloor.triage.bound import LabelBook
 from watchfloor.triage.catalogue import Catalogue
 from watchfloor.triage.correlation import correlate
 from watchfloor.triage.decide import Inputs
-from watchfloor.triage.scorecard import Scorecard
 
 START = 1_790_000_000_000
 TENANT = "acme"

@@ -20,10 +20,10 @@ from watchfloor.core.evidence import Evidence
 from watchfloor.core.finding import Severity
 from watchfloor.core.label import Label
 from watchfloor.core.policy import Policy, TriagePolicy
+from watchfloor.core.scorecard import Scorecard, shrunk
 from watchfloor.core.verdict import HYPOTHESES
 from watchfloor.triage.catalogue import Catalogue
 from watchfloor.triage.decide import Inputs, decide
-from watchfloor.triage.scorecard import Scorecard, shrunk
 
 SHIPPED = Catalogue.shipped()
 FACETS = {

@@ -13,10 +13,10 @@ from watchfloor.core.finding import Finding
 from watchfloor.core.noun import Digest, Noun, Tenant
 from watchfloor.core.policy import Policy
 from watchfloor.core.question import Asked, Question
+from watchfloor.core.scorecard import Scorecard
 from watchfloor.core.verdict import Verdict
 from watchfloor.triage.bound import ClassRecord
 from watchfloor.triage.decide import Inputs, decide
-from watchfloor.triage.scorecard import Scorecard
 
 
 class DecisionRecord(Noun):

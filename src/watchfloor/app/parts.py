@@ -31,6 +31,7 @@ from watchfloor.store.intel import IntelStore
 from watchfloor.store.usual import UsualStore
 
 if TYPE_CHECKING:
+    from watchfloor.core.scorecard import Scorecard
     from watchfloor.detect import Detector
     from watchfloor.enrich import Enricher
     from watchfloor.ingest import Normalizer
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from watchfloor.store.lake import Lake
     from watchfloor.store.lake_values import LakeValues
     from watchfloor.triage.catalogue import Catalogue
-    from watchfloor.triage.scorecard import Scorecard
 
 Clock = Callable[[], int]
 
@@ -151,7 +151,7 @@ class Parts:
 
     @cached_property
     def scorecard(self) -> Scorecard:
-        from watchfloor.triage.scorecard import Scorecard
+        from watchfloor.core.scorecard import Scorecard
 
         return Scorecard.expert(self.catalogue)
 

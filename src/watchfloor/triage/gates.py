@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from watchfloor.core.finding import Severity
+from watchfloor.core.scorecard import Weights
 from watchfloor.core.verdict import HYPOTHESES, Answer, Claim, ClosingGate, Disposition, Hypothesis
 from watchfloor.triage.bound import labels_needed, upper_bound
 from watchfloor.triage.inputs import Inputs
-from watchfloor.triage.scorecard import Weights
 from watchfloor.triage.weighing import Terms, Weighed
 
 

@@ -13,9 +13,9 @@ from watchfloor.core.finding import Finding
 from watchfloor.core.noun import Digest, Noun, Tenant, canonical_of, digest_of
 from watchfloor.core.policy import Policy
 from watchfloor.core.question import Asked, Question
+from watchfloor.core.scorecard import Scorecard
 from watchfloor.triage.bound import ClassRecord
 from watchfloor.triage.catalogue import Catalogue
-from watchfloor.triage.scorecard import Scorecard
 
 N = TypeVar("N", Case, Finding)
 

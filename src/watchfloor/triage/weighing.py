@@ -10,10 +10,10 @@ from watchfloor.core.evidence import Evidence
 from watchfloor.core.grounding import check, intact
 from watchfloor.core.noun import short_id
 from watchfloor.core.question import Asked, Question
+from watchfloor.core.scorecard import PLACES, Scorecard, Weights, shrunk, total
 from watchfloor.core.verdict import HYPOTHESES, Answer, Claim, Hypothesis
 from watchfloor.triage.inputs import Inputs
 from watchfloor.triage.reading import read
-from watchfloor.triage.scorecard import PLACES, Scorecard, Weights, shrunk, total
 
 PRIOR = "prior"
 OVERLAP = "overlap"

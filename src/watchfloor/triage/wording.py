@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from watchfloor.core.scorecard import Weights
 from watchfloor.core.verdict import Claim, CouldNotCheck, Disposition, Hypothesis
-from watchfloor.triage.scorecard import Weights
 
 # Intelligence Community Directive 203, section 6 e (2) (a): upper end of each band.
 _BANDS = (

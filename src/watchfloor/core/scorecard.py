@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from math import exp, fsum, log
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import Field
 
 from watchfloor.core.noun import Noun
 from watchfloor.core.question import Question
 from watchfloor.core.verdict import HYPOTHESES, Hypothesis
-from watchfloor.triage.catalogue import Catalogue
 
 PLACES = 6
 Weights = dict[Hypothesis, float]
@@ -18,6 +18,21 @@ Weights = dict[Hypothesis, float]
 # Before any evidence: of cases that reach a queue about one in twenty is an attack; the others part about evenly
 # into activity that is real and allowed, and detections that are wrong.
 PRIOR_SHARES: Weights = {"malicious": 0.05, "benign_true_positive": 0.5, "false_positive": 0.45}
+
+
+class Asks(Protocol):
+    """A catalogue, as far as a scorecard needs one."""
+
+    @property
+    def questions(self) -> Mapping[str, Question]: ...
+
+
+class Reliability(Noun):
+    """What a class of cases adds by itself, as the owner's labels had it: one level, such as detection or family."""
+
+    level: str
+    values: dict[str, Weights]
+    """The class -> log-odds. A class that is not here adds nothing."""
 
 
 class Scorecard(Noun):
@@ -31,11 +46,13 @@ class Scorecard(Noun):
     version: int = 1
     priors: Weights
     weights: dict[str, dict[str, Weights]]
+    reliability: tuple[Reliability, ...] = ()
+    """Broad levels first; their terms add up."""
     overlap: Annotated[float, Field(ge=0.0, le=0.5)] = 0.5
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
 
     @classmethod
-    def expert(cls, catalogue: Catalogue) -> Scorecard:
+    def expert(cls, catalogue: Asks) -> Scorecard:
         """The expert's start: the weights that stand in the catalogue."""
         return cls(
             priors={name: round(log(share), PLACES) for name, share in PRIOR_SHARES.items()},
@@ -56,6 +73,20 @@ class Scorecard(Noun):
             return {name: given.get(name, 0.0) for name in HYPOTHESES}
         return {name: max(0.0, given.get(name, 0.0)) if name == "malicious" else 0.0 for name in HYPOTHESES}
 
+    def reliable(self, classes: Iterable[tuple[str, str]]) -> dict[str, tuple[str, Weights]]:
+        """What the classes of a case add, by level: the class that counts, and its weights.
+
+        Of several classes of one level the most suspicious counts, so that no other detection in a case can make up
+        for it; one without labels adds nothing.
+        """
+        found: dict[str, tuple[str, Weights]] = {}
+        for held in self.reliability:
+            mine = sorted({value for level, value in classes if level == held.level})
+            if mine:
+                weighed = [(value, held.values.get(value, {})) for value in mine]
+                found[held.level] = max(weighed, key=lambda one: malice(one[1]))
+        return found
+
     def posterior(self, sums: Weights) -> Weights:
         """Softmax of the sums, rounded to PLACES so that bytes agree across machines."""
         scaled = {name: sums[name] / self.temperature for name in HYPOTHESES}
@@ -63,6 +94,12 @@ class Scorecard(Noun):
         odds = {name: exp(value - most) for name, value in scaled.items()}
         whole = fsum(odds.values())
         return {name: round(value / whole, PLACES) for name, value in odds.items()}
+
+
+def malice(weights: Mapping[Hypothesis, float]) -> float:
+    """How much weights move malicious against the better of the benign hypotheses (log-odds)."""
+    benign = (weights.get(name, 0.0) for name in HYPOTHESES if name != "malicious")
+    return weights.get("malicious", 0.0) - max(benign)
 
 
 def total(weights: list[float]) -> float:
