@@ -1,8 +1,8 @@
 """Triage measured: verdicts on public data, with what was learned from other companies, beside plain baselines.
 
 usage: .venv/bin/python bench/triage.py [ait|cats|guide|secrl|mail|speed ...] [--data FOLDER]
-FOLDER: laid out as its README says (default $WATCHFLOOR_DATA, else ../shared/data); other companies, sets, incidents and
-mails may be put there. Protocols and what the figures are not: docs/explanation/accuracy.md
+FOLDER: laid out as its README says (default $WATCHFLOOR_DATA, else ../shared/data); other companies, sets, incidents
+and mails may be put there. Protocols and what the figures are not: docs/explanation/accuracy.md
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What everybody else hides from: plain baselines on the same units, the same split and the same rule for thresholds.
 
-A unit is whatever is scored: an alert, a case, an incident, a mail. Every score grows with suspicion. Thresholds come from
-training groups alone: what learns is scored on a training group by what was learned from the other training groups.
+A unit is whatever is scored: an alert, a case, an incident, a mail. Every score grows with suspicion. Thresholds come
+from training groups alone: what learns is scored on a training group by what was learned from the others.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def risk_based_alerting(_: Sequence[Unit], test: Sequence[Unit]) -> Any:
 
 
 def gradient_boosting(train: Sequence[Unit], test: Sequence[Unit]) -> Any:
-    """scikit-learn's histogram gradient boosting as it comes, on `features` and counts of the rules seen in training."""
+    """scikit-learn's histogram gradient boosting as it comes, on `features` and counts of the rules in training."""
     rules = [rule for rule, _ in Counter(r for u in train for r in set(u.rules)).most_common(200)]
     names = sorted({name for unit in train for name in unit.features})
 
