@@ -1,0 +1,242 @@
+"""Learning: the expert's scorecard, updated on labels. Additive log-odds throughout; with no labels it is the expert's.
+
+Three things are fitted, each held to where it starts as firmly as held-out labels say:
+
+- what each answer weighs: a Gaussian prior at the expert's weight (`improve.regression`);
+- how each class of cases turns out by itself: shrunk to broader classes (`improve.reliability`);
+- how much such a level counts beside the answers: one number a level, a Gaussian prior at 1.
+
+Examples are held out together by group where there are several, so that what is learnt holds in a company that was
+never seen. Where the future is the same companies' own (`leave="example"`), each example is held out by itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from watchfloor.core.question import Question
+from watchfloor.core.scorecard import Reliability, Scorecard, Weights, shrunk, total
+from watchfloor.core.verdict import HYPOTHESES
+from watchfloor.improve.example import Example, in_order, levels_of
+from watchfloor.improve.folds import folds_of
+from watchfloor.improve.regression import Coefficients, Design, Prior, loss, shares, solve, sums
+from watchfloor.improve.reliability import GROUP_LABELS, Entries, Fitted, Floats, Held, fit_level
+
+__all__ = ["Example", "Leave", "fit", "score"]
+
+Leave = Literal["group", "example"]
+Questions = Mapping[str, Question]
+NONE: Questions = MappingProxyType({})
+
+# How firmly answers are held to where they start, in labels (precision of the Gaussian); the firmest first, which is
+# what few labels get. Priors move more easily than answers, as how many attacks there are differs most between places.
+FIRMNESS = (32.0, 8.0, 2.0, 0.5)
+_FEW, _PRIORS, _SCALES = 30, 0.25, 8.0
+# Levels overlap with each other and with answers: counted less than in full is allowed, more only a little.
+_SCALE_MOST = 1.5
+# What is written, so that bytes agree across machines whose exponentials differ in their last place.
+_PLACES = 4
+_OVERLAP_ROUNDS = 3
+
+
+class _Columns(NamedTuple):
+    """The answers of the examples, numbered: (question, value) each with where it starts and its bounds."""
+
+    names: tuple[tuple[str, str], ...]
+    start: Floats
+    least: Floats
+    most: Floats
+    group: tuple[str, ...]
+
+
+def fit(
+    examples: Iterable[Example], start: Scorecard, *, questions: Questions = NONE, leave: Leave | None = None
+) -> Scorecard:
+    """The scorecard `start`, updated on examples. The same bytes in whatever order they come; `start` without any.
+
+    `questions` are those of the catalogue: which of them restate one fact, and which an attacker answers, so that they
+    may raise suspicion only. `leave` says what the card is for: cases of other groups, or more of the same; by
+    default other groups where there are at least three.
+    """
+    known = in_order(examples)
+    if not known:
+        return start
+    if leave is None:
+        leave = "group" if len({one.group for one in known}) >= 3 else "example"
+    columns = _columns(known, start, questions)
+    plain = _design(known, columns)
+    held = _held(known, plain, leave)
+    folds = folds_of(known, leave)
+    priors = np.array([start.priors[name] for name in HYPOTHESES])
+    # Answers first: a class's term is what its labels say beyond them.
+    first = _solved(plain, columns, priors, start.overlap, folds)
+    levels = levels_of(known)
+    fitted, entries = [], []
+    expected = shares(sums(plain, first))
+    for level in levels:
+        names, found = _entries(known, level)
+        one = fit_level(found, held, expected)
+        expected = shares(np.log(np.maximum(expected, 1e-12)) + one.without)
+        fitted.append(one)
+        entries.append(names)
+    terms = np.stack([one.without for one in fitted]) if fitted else plain.terms
+    last = _solved(plain._replace(terms=terms), columns, priors, start.overlap, folds)
+    return start.model_copy(
+        update={
+            "name": "learnt",
+            "version": start.version + 1,
+            "priors": _weights(last.priors),
+            "weights": _merged(start, columns, last.weights),
+            "reliability": tuple(
+                Reliability(level=level, values=_values(names, one, float(scale)))
+                for level, names, one, scale in zip(levels, entries, fitted, last.scales, strict=True)
+                if np.isfinite(one.strength)
+            ),
+            "temperature": 1.0,
+        }
+    )
+
+
+def score(scorecard: Scorecard, example: Example, questions: Questions = NONE) -> Weights:
+    """The posterior that a scorecard gives to an example, as a decision would reckon it from the same answers."""
+    weighed: list[Weights] = []
+    groups: dict[str, list[Weights]] = defaultdict(list)
+    for uid, value in sorted(example.answers.items()):
+        question = questions.get(uid)
+        given = scorecard.weighs(question, value) if question else scorecard.weights.get(uid, {}).get(value, {})
+        if any(given.values()):
+            (groups[question.group] if question and question.group else weighed).append(given)
+    weighed += [given for _, given in scorecard.reliable(example.classes).values()]
+    return scorecard.posterior(
+        {
+            name: total(
+                [
+                    scorecard.priors[name],
+                    *(given.get(name, 0.0) for given in weighed),
+                    *(shrunk([g.get(name, 0.0) for g in group], scorecard.overlap) for group in groups.values()),
+                ]
+            )
+            for name in HYPOTHESES
+        }
+    )
+
+
+def _columns(examples: Sequence[Example], start: Scorecard, questions: Questions) -> _Columns:
+    names = tuple(sorted({pair for one in examples for pair in one.answers.items()}))
+    expert, least, most = (np.zeros((len(names), 3)) for _ in range(3))
+    for at, (uid, value) in enumerate(names):
+        given = start.weights.get(uid, {}).get(value, {})
+        question = questions.get(uid)
+        if question is not None and not question.trusted:
+            given, most[at] = start.weighs(question, value), (np.inf, 0.0, 0.0)
+        else:
+            least[at], most[at] = -np.inf, np.inf
+        expert[at] = [given.get(name, 0.0) for name in HYPOTHESES]
+    group = tuple(questions[uid].group if uid in questions else "" for uid, _ in names)
+    return _Columns(names, expert, least, most, group)
+
+
+def _design(examples: Sequence[Example], columns: _Columns) -> Design:
+    number = {name: at for at, name in enumerate(columns.names)}
+    pairs = [(row, number[pair]) for row, one in enumerate(examples) for pair in sorted(one.answers.items())]
+    row, column = (np.array([pair[at] for pair in pairs], np.int64) for at in (0, 1))
+    truth = np.array([[float(one.truth == name) for name in HYPOTHESES] for one in examples])
+    nothing = np.zeros((0, len(examples), 3))
+    return Design(row, column, np.ones((len(pairs), 3)), len(columns.names), nothing, truth, _worth(examples))
+
+
+def _worth(examples: Sequence[Example]) -> Floats:
+    """What each example counts: many that are alike in one group count as GROUP_LABELS at most."""
+    alike = [
+        (one.group, one.truth, tuple(sorted(one.answers.items())), tuple(sorted(set(one.classes)))) for one in examples
+    ]
+    times = Counter(alike)
+    return np.array(
+        [one.weight / (1.0 + (times[key] - 1.0) / GROUP_LABELS) for one, key in zip(examples, alike, strict=True)]
+    )
+
+
+def _held(examples: Sequence[Example], design: Design, leave: Leave) -> Held:
+    _, group = np.unique([one.group for one in examples], return_inverse=True)
+    group = group.astype(np.int64)
+    unit = group if leave == "group" else np.arange(len(examples), dtype=np.int64)
+    weight = np.array([one.weight for one in examples])
+    return Held(design.truth, weight, group, unit)
+
+
+def _entries(examples: Sequence[Example], level: str) -> tuple[tuple[str, ...], Entries]:
+    mine = [sorted({value for name, value in one.classes if name == level}) for one in examples]
+    names = tuple(sorted({value for values in mine for value in values}))
+    number = {name: at for at, name in enumerate(names)}
+    row = np.array([at for at, values in enumerate(mine) for _ in values], np.int64)
+    value = np.array([number[value] for values in mine for value in values], np.int64)
+    return names, Entries(row, value, len(names))
+
+
+def _solved(design: Design, columns: _Columns, priors: Floats, overlap: float, folds: Sequence[Floats]) -> Coefficients:
+    """The coefficients at the firmness that explains held-out examples best; the firmest where examples are few."""
+    best, firmest = np.inf, FIRMNESS[0]
+    if len(design.truth) >= _FEW and len(folds) > 1:
+        for firmness in FIRMNESS:
+            missed = 0.0
+            prior, begin = _prior(design, columns, priors, firmness), None
+            for keep in folds:
+                begin = solve(design.part(keep), prior, begin)
+                missed += loss(design, begin, design.weight * (1.0 - keep))
+            if missed < best:
+                best, firmest = missed, firmness
+    prior = _prior(design, columns, priors, firmest)
+    found = solve(design, prior)
+    grouped = [at for at, group in enumerate(columns.group) if group]
+    for _ in range(_OVERLAP_ROUNDS if grouped else 0):
+        # Which of a group's answers is the strongest follows from the weights, and the weights from that.
+        found = solve(design._replace(factor=_factors(design, columns, found.weights, overlap)), prior, found)
+    return found
+
+
+def _prior(design: Design, columns: _Columns, priors: Floats, firmness: float) -> Prior:
+    levels = len(design.terms)
+    ones, free = np.ones(levels), np.full(3, np.inf)
+    return Prior(
+        Coefficients(priors, columns.start, ones),
+        Coefficients(np.full(3, firmness * _PRIORS), np.full_like(columns.start, firmness), ones * _SCALES),
+        Coefficients(-free, columns.least, ones * 0.0),
+        Coefficients(free, columns.most, ones * _SCALE_MOST),
+    )
+
+
+def _factors(design: Design, columns: _Columns, weights: Floats, overlap: float) -> Floats:
+    """What each answer counts of itself, given the others of its group (`core.scorecard.shrunk`)."""
+    factor = np.ones_like(design.factor)
+    at: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for pair, (row, column) in enumerate(zip(design.row.tolist(), design.column.tolist(), strict=True)):
+        if columns.group[column] and np.any(weights[column]):
+            at[row, columns.group[column]].append(pair)
+    for pairs in at.values():
+        if len(pairs) > 1:
+            mine = np.round(weights[design.column[pairs]], _PLACES)
+            for k in range(3):
+                order = np.lexsort((mine[:, k], -np.abs(mine[:, k])))
+                factor[np.array(pairs)[order], k] = overlap ** np.arange(len(pairs))
+    return factor
+
+
+def _weights(values: Floats) -> Weights:
+    return {name: round(float(value), _PLACES) + 0.0 for name, value in zip(HYPOTHESES, values, strict=True)}
+
+
+def _values(names: Sequence[str], fitted: Fitted, scale: float) -> dict[str, Weights]:
+    found = {name: _weights(terms * scale) for name, terms in zip(names, fitted.terms, strict=True)}
+    return {name: weights for name, weights in found.items() if any(weights.values())}
+
+
+def _merged(start: Scorecard, columns: _Columns, weights: Floats) -> dict[str, dict[str, Weights]]:
+    merged = {uid: dict(values) for uid, values in start.weights.items()}
+    for (uid, value), row in zip(columns.names, weights, strict=True):
+        merged.setdefault(uid, {})[value] = _weights(row)
+    return merged
