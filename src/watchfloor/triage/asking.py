@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from watchfloor.core.entity import Entity
 from watchfloor.core.evidence import Lookup
 from watchfloor.core.finding import Finding
 from watchfloor.core.noun import canonical
-from watchfloor.core.question import Asked, Question
+from watchfloor.core.question import Asked, Question, Selector
 from watchfloor.triage.case_facts import case_digest
 from watchfloor.triage.principals import stands_for_nobody
 from watchfloor.triage.templates import (
@@ -27,46 +28,90 @@ from watchfloor.triage.templates import (
 )
 
 Facets = Mapping[str, Mapping[str, Any]]
+_CVE = re.compile(r"\bCVE-\d{4}-\d{4,7}\b", re.IGNORECASE)
+_NAMING_CVE = ("signature", "url", "cmd_line", "file_name")
 
 
 class Form(NamedTuple):
-    """A question with what asking it needs whatever the case, worked out once for all cases."""
+    """Questions that ask the same subjects with the same look-up, with what asking them needs whatever the case.
 
-    question: Question
+    Most of a catalogue reads the same few answers: subjects and look-ups are found once for all of a form's questions.
+    """
+
+    questions: tuple[Question, ...]
     kind: str
     role: str
     names: tuple[str, ...]
     """Placeholders of the query that tell one subject from another."""
     needed: tuple[int, ...]
     """Those of `names`, by place, that must have a value."""
-    in_claims: tuple[str, ...]
-    """Placeholders of the claims that are known when the question is asked."""
+    in_claims: tuple[tuple[str, ...], ...]
+    """Of each question, placeholders of its claims that are known when it is asked."""
+    choice: int
+    """Which of the catalogue's selectors."""
+
+    @property
+    def question(self) -> Question:
+        """One of them, for what they all have alike."""
+        return self.questions[0]
+
+
+class Choice(NamedTuple):
+    """A selector, ready to be tried on findings."""
+
+    asks: Selector
     tactics: frozenset[str]
+    where: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class Forms(NamedTuple):
+    """All questions of a catalogue, made ready."""
+
+    forms: tuple[Form, ...]
+    choices: tuple[Choice, ...]
 
     @classmethod
-    def of(cls, question: Question) -> Form:
-        kind, _, role = question.about.partition(":")
-        names = tuple(dict.fromkeys(n for n in placeholders(question.query) if n not in ("first", "last")))
-        in_claims = {n for option in question.answers for n in placeholders(option.claim)}
+    def of(cls, questions: Iterable[Question]) -> Forms:
+        choices: dict[bytes, int] = {}
+        alike: dict[tuple[Any, ...], list[Question]] = {}
+        selectors: list[Selector] = []
+        for question in questions:
+            asks = question.asks.canonical()
+            if asks not in choices:
+                choices[asks] = len(selectors)
+                selectors.append(question.asks)
+            same = (question.about, question.collector, canonical(question.query), question.as_of, question.most)
+            alike.setdefault((choices[asks], *same), []).append(question)
         return cls(
-            question=question,
-            kind=kind,
-            role=role,
-            names=names,
-            needed=tuple(names.index(n) for n in dict.fromkeys(required(question.query)) if n in names),
-            in_claims=tuple(n for n in sorted(in_claims) if not n.startswith(FROM_EVIDENCE)),
-            tactics=frozenset(map(tactic, question.asks.tactics)),
+            tuple(_form(many, choice) for (choice, *_), many in alike.items()),
+            tuple(Choice(s, frozenset(map(tactic, s.tactics)), tuple(s.where.items())) for s in selectors),
         )
+
+
+def _form(questions: Sequence[Question], choice: int) -> Form:
+    query = questions[0].query
+    kind, _, role = questions[0].about.partition(":")
+    names = tuple(dict.fromkeys(n for n in placeholders(query) if n not in ("first", "last")))
+    known = ({n for o in q.answers for n in placeholders(o.claim)} for q in questions)
+    return Form(
+        questions=tuple(questions),
+        kind=kind,
+        role=role,
+        names=names,
+        needed=tuple(names.index(n) for n in dict.fromkeys(required(query)) if n in names),
+        in_claims=tuple(tuple(n for n in sorted(of) if not n.startswith(FROM_EVIDENCE)) for of in known),
+        choice=choice,
+    )
 
 
 class _Subject:
     """One finding, and the entity of it that is asked about (None when the finding or the case is)."""
 
-    __slots__ = ("entity", "finding", "key", "role", "values")
+    __slots__ = ("entity", "finding", "key", "kind", "role", "values")
 
     def __init__(self, finding: Finding, entity: Entity | None = None, role: str = "") -> None:
         self.finding, self.entity, self.role = finding, entity, role
-        self.key = entity.key if entity else ""
+        self.key, self.kind = (entity.key, entity.type) if entity else ("", "")
         self.values: dict[str, Any] = {}
         """What placeholders stand for, hashable: most questions use the same few."""
 
@@ -81,34 +126,54 @@ class _Row(NamedTuple):
     entities: tuple[_Subject, ...]
 
 
+class _Put(NamedTuple):
+    """A subject with the look-up about it, and what placeholders stand for."""
+
+    about: str
+    lookup: Lookup
+    value_of: Callable[[str], Any]
+
+
 class Asker:
     """Puts questions about one case. `facets` maps event uids to their facets."""
 
     def __init__(self, case: Case, findings: Sequence[Finding], facets: Facets, context: Context, as_of: int) -> None:
         self._case, self._facets, self._context, self._as_of = case, facets, context, as_of
+        self._digest = case_digest(case)
         self._resolved: dict[str, Entity] = {}
         repeats = Counter(f.detection.uid for f in findings)
         ordered = sorted(findings, key=lambda f: (-f.severity, repeats[f.detection.uid], f.time, f.uid))
         self._rows = [self._row(finding) for finding in ordered]
         self._times = (min(f.time for f in findings), max(f.time for f in findings)) if findings else (0, 0)
 
-    def ask(self, form: Form) -> list[Asked]:
-        """A question put to its subjects, the most telling first; `left_out` says how many more there were."""
+    def ask(self, forms: Forms) -> list[Asked]:
+        """Each question put to its subjects, in order of id, the most telling subject first.
+
+        `left_out` says how many more subjects there were.
+        """
+        rows = [[row for row in self._rows if _selected(choice, row)] for choice in forms.choices]
+        found = [asked for form in forms.forms if rows[form.choice] for asked in self._put(form, rows[form.choice])]
+        return sorted(found, key=lambda asked: asked.question)
+
+    def _put(self, form: Form, rows: Sequence[_Row]) -> Iterator[Asked]:
         groups: dict[Any, list[_Subject]] = {}
-        for subject in self._subjects(form):
+        for subject in _subjects(form, rows):
             values = self._values(form, subject)
             if any(values[index] is None for index in form.needed):
                 continue
             groups.setdefault((subject.key, values), []).append(subject)
-        chosen: dict[str, Asked] = {}
+        chosen: dict[tuple[str, str], _Put] = {}
         skipped = 0
         for subjects in groups.values():
             if len(chosen) >= form.question.most:
                 skipped += 1
                 continue
-            asked = self._asked(form, subjects)
-            chosen.setdefault(f"{asked.about}|{asked.lookup.uid}", asked)
-        return [a.model_copy(update={"left_out": skipped}) if skipped else a for a in chosen.values()]
+            put = self._lookup(form, subjects)
+            chosen.setdefault((put.about, put.lookup.uid), put)
+        for put in chosen.values():
+            for question, names in zip(form.questions, form.in_claims, strict=True):
+                values = {name: words(put.value_of(name)) for name in names}
+                yield Asked(question=question.id, about=put.about, lookup=put.lookup, values=values, left_out=skipped)
 
     def _row(self, finding: Finding) -> _Row:
         entities = ((self._resolve(i.entity), i.role) for i in finding.involved)
@@ -124,20 +189,6 @@ class Asker:
             ),
         )
 
-    def _subjects(self, form: Form) -> Iterator[_Subject]:
-        for row in self._rows:
-            if not _selected(form, row):
-                continue
-            if form.kind == "case":
-                yield row.whole
-                return
-            if form.kind == "finding":
-                yield row.whole
-                continue
-            for subject in row.entities:
-                if subject.entity and subject.entity.type == form.kind and form.role in ("", subject.role):
-                    yield subject
-
     def _values(self, form: Form, subject: _Subject) -> tuple[Any, ...]:
         have = subject.values
         if missing := [name for name in form.names if name not in have]:
@@ -151,7 +202,7 @@ class Asker:
             found = self._resolved[entity.key] = self._context.resolve(entity)
         return found
 
-    def _asked(self, form: Form, subjects: Sequence[_Subject]) -> Asked:
+    def _lookup(self, form: Form, subjects: Sequence[_Subject]) -> _Put:
         question, subject = form.question, subjects[0]
         times = [s.finding.time for s in subjects]
         names = self._namer(subject, min(times), max(times))
@@ -162,13 +213,9 @@ class Asker:
             "end": self._case.last_time + 1,
             "now": self._as_of,
         }[question.as_of]
-        if question.about == "case":
-            about = self._case.uid
-        else:
-            about = subject.entity.key if subject.entity else subject.finding.uid
+        about = self._case.uid if question.about == "case" else subject.key or subject.finding.uid
         lookup = Lookup(tenant=self._case.tenant, collector=question.collector, query=query, as_of=as_of)
-        values = {name: words(names(name)) for name in form.in_claims}
-        return Asked(question=question.id, about=about, lookup=lookup, values=values)
+        return _Put(about, lookup, names)
 
     def _namer(self, subject: _Subject, first: int = 0, last: int = 0) -> Callable[[str], Any]:
         """What a placeholder stands for. For a case, `first` and `last` span the whole of it."""
@@ -184,11 +231,13 @@ class Asker:
             if head == "finding":
                 return _attribute(finding, rest)
             if head == "case":
-                return case_digest(self._case) if rest == "digest" else _attribute(self._case, rest)
+                return self._digest if rest == "digest" else _attribute(self._case, rest)
             if head == "entity" and subject.entity is not None:
                 return getattr(subject.entity, rest) if rest else subject.entity.value
             if head == "spellings" and subject.entity is not None:
                 return self._spellings(subject)
+            if name == "cve":
+                return _named_cve(finding, facets)
             if name == "person":
                 user = facets.get("user")
                 return None if user is None or stands_for_nobody(user) else user
@@ -205,25 +254,46 @@ class Asker:
         return sorted(known)
 
 
-def _selected(form: Form, row: _Row) -> bool:
-    asks, finding = form.question.asks, row.finding
+def _subjects(form: Form, rows: Sequence[_Row]) -> Iterator[_Subject]:
+    if form.kind == "case":
+        yield rows[0].whole
+        return
+    for row in rows:
+        if form.kind == "finding":
+            yield row.whole
+            continue
+        for subject in row.entities:
+            if subject.kind == form.kind and form.role in ("", subject.role):
+                yield subject
+
+
+def _selected(choice: Choice, row: _Row) -> bool:
+    (asks, tactics, where), finding = choice, row.finding
     if asks.layers and finding.layer not in asks.layers:
         return False
-    if asks.kinds and finding.detection.kind not in asks.kinds:
+    have = row.facets
+    for name in asks.facets:
+        if have.get(name) is None:
+            return False
+    detection = finding.detection
+    if asks.kinds and detection.kind not in asks.kinds:
         return False
     if asks.standings and finding.standing not in asks.standings:
         return False
-    if form.tactics and not form.tactics & row.tactics:
+    if tactics and not tactics & row.tactics:
         return False
-    detection = finding.detection
     if asks.detections and not any(
         _globbed(text, asks.detections) for text in (detection.uid, detection.family, detection.title)
     ):
         return False
-    have = row.facets
-    if any(have.get(name) is None for name in asks.facets):
-        return False
-    return all(have.get(name) is not None and _globbed(str(have[name]), globs) for name, globs in asks.where.items())
+    return all(have.get(name) is not None and _globbed(str(have[name]), globs) for name, globs in where)
+
+
+def _named_cve(finding: Finding, facets: Mapping[str, Any]) -> str | None:
+    """The first vulnerability that a finding or its event names."""
+    texts = (finding.title, finding.detection.title, finding.detection.uid, *(facets.get(n) for n in _NAMING_CVE))
+    found = next((match for text in texts if isinstance(text, str) and (match := _CVE.search(text))), None)
+    return found[0].upper() if found else None
 
 
 def _attribute(noun: Any, path: str) -> Any:

@@ -17,7 +17,7 @@ from watchfloor.core.noun import Noun, canonical, digest_of
 from watchfloor.core.question import Asked, Question
 from watchfloor.core.verdict import Answer
 from watchfloor.triage import reading
-from watchfloor.triage.asking import Asker, Facets, Form
+from watchfloor.triage.asking import Asker, Facets, Forms
 from watchfloor.triage.checking import question_problems
 
 
@@ -74,8 +74,8 @@ class Catalogue:
         return digest_of(canonical([q.to_dict() for q in self.questions.values()]))
 
     @cached_property
-    def _forms(self) -> tuple[Form, ...]:
-        return tuple(map(Form.of, self.questions.values()))
+    def _forms(self) -> Forms:
+        return Forms.of(self.questions.values())
 
     def ask(
         self,
@@ -91,7 +91,7 @@ class Catalogue:
         that may know all that is known now; by default the case's last time.
         """
         asker = Asker(case, findings, facets, context, case.last_time if as_of is None else as_of)
-        return tuple(asked for form in self._forms for asked in asker.ask(form))
+        return tuple(asker.ask(self._forms))
 
     def used(self, asked: Iterable[Asked]) -> tuple[Question, ...]:
         """The questions that were asked, each once, in order of id."""

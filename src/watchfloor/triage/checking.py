@@ -15,7 +15,7 @@ from watchfloor.triage.templates import FILTERS, filters, placeholders
 
 COLLECTORS = frozenset({"event", "history", "context", "intel", "labels", "traits", COLLECTOR})
 FACETS = frozenset({*TEXT_FACETS, *NUMBER_FACETS})
-_PLAIN_NAMES = frozenset({"first", "last", "person"})
+_PLAIN_NAMES = frozenset({"first", "last", "person", "cve"})
 
 
 def question_problems(question: Question) -> Iterator[str]:
