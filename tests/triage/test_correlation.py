@@ -264,3 +264,39 @@ def test_twenty_thousand_findings_stay_apart() -> None:
     found = cases(noise(20_000))
     assert sum(len(c.findings) for c in found) == 20_000
     assert max(len(c.findings) for c in found) < 200
+
+
+def test_an_alert_of_a_sensor_that_names_only_a_host_is_about_the_host() -> None:
+    scan = [
+        finding(n, "host:mail:target", minute=n, rule=f"r{n}", severity=Severity.medium, layer="network")
+        for n in range(3)
+    ]
+    (case,) = cases(scan)
+    assert case.title.endswith("on mail")
+
+
+def test_what_comes_up_all_day_draws_nothing_into_its_case() -> None:
+    routine = [
+        finding(n, "host:mail:target", minute=20 * n, rule="sign-in", severity=Severity.low) for n in range(3 * 72)
+    ]
+    attack = [
+        finding(500 + n, "host:mail:target", minute=DAY + 605 + n, rule=f"odd {n}", severity=Severity.medium)
+        for n in range(3)
+    ]
+    found = groups([*routine, *attack])
+    assert {one.uid for one in attack} in found
+    assert len(found) == 4
+
+
+def test_a_repetition_that_rested_does_not_reach_from_the_morning_to_the_evening() -> None:
+    morning = [finding(n, "host:web:target", minute=n, rule=r, severity=Severity.low) for n, r in enumerate("ab")]
+    evening = [
+        finding(9 + n, "host:web:target", minute=660 + n, rule=r, severity=Severity.low) for n, r in enumerate("ac")
+    ]
+    assert groups([*morning, *evening]) == [{one.uid for one in morning}, {one.uid for one in evening}]
+
+
+def test_a_severe_detection_that_goes_on_all_day_still_ties() -> None:
+    beacon = [finding(n, "host:ws-17:target", minute=20 * n, rule="c2", severity=Severity.high) for n in range(70)]
+    dump = finding(500, "host:ws-17:target", minute=700, rule="dump", severity=Severity.high)
+    assert len(groups([*beacon, dump])) == 1

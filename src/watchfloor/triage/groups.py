@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
 from watchfloor.core.attack import STAGE, tactic
+from watchfloor.core.clock import HOUR
 from watchfloor.core.context import Context
 from watchfloor.core.entity import Involvement, Role
 from watchfloor.core.event import Layer
@@ -18,6 +20,10 @@ from watchfloor.triage.principals import stands_for_nobody
 
 # An address that repeats one detection against so many principals is the one that acts (scan, spray).
 _SPRAYED = 5
+# A repetition that rests for a twenty-fourth of the window (an hour of a day) is over: what comes then is another
+# episode, which ties to the one before like any other finding. Without it, an alert of the morning reaches to an attack
+# in the evening that raises the same alert, and all of the day with it.
+_PAUSE = 24
 # In these layers the device that records is a sensor that sees everybody: it is not where anything happened.
 OBSERVED: frozenset[Layer] = frozenset({"network", "threat_intelligence"})
 
@@ -38,6 +44,8 @@ class Group:
 
     anchor: str
     rows: list[Row] = field(default_factory=list)
+    recurs: float = 0.0
+    """The share of hours, from a window before to a window after, in which its detection comes up on its anchor."""
 
     @property
     def first(self) -> Finding:
@@ -89,9 +97,11 @@ def rows_of(findings: Iterable[Finding], context: Context) -> list[Row]:
     unique = {f.uid: f for f in findings}
     for finding in sorted(unique.values(), key=lambda f: (f.time, f.uid)):
         involved: dict[str, _Resolved] = {}
+        others = len(finding.involved) > 1
         for item in finding.involved:
             found = resolve(item)
-            if item.entity.type == "host" and finding.layer in OBSERVED and item.role == "target":
+            # ... unless the alert names nothing else: then the host is what it is about.
+            if others and item.entity.type == "host" and finding.layer in OBSERVED and item.role == "target":
                 found = found._replace(shared=True)
             involved.setdefault(found.key, found)
         rows.append(
@@ -145,7 +155,7 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def groups_of(rows: Sequence[Row], window: int) -> list[Group]:
-    """Rows put into groups, each no longer than the window (ms), in order of time."""
+    """Rows put into groups, each no longer than the window (ms) and without a long pause, in order of time."""
     sprayers = _sprayers(rows)
     open_groups: dict[tuple[str, str], Group] = {}
     groups: list[Group] = []
@@ -153,11 +163,28 @@ def groups_of(rows: Sequence[Row], window: int) -> list[Group]:
         uid = row.finding.detection.uid
         anchor = _anchor(row, sprayers.get(uid, frozenset()))
         group = open_groups.get((uid, anchor))
-        if group is None or not anchor or row.finding.time - group.start > window:
+        if group is None or not anchor or _is_over(group, row.finding.time, window):
             group = open_groups[uid, anchor] = Group(anchor)
             groups.append(group)
         group.rows.append(row)
+    _see_recurring(groups, window)
     return groups
+
+
+def _is_over(group: Group, time: int, window: int) -> bool:
+    return time - group.start > window or time - group.rows[-1].finding.until > window // _PAUSE
+
+
+def _see_recurring(groups: Iterable[Group], window: int) -> None:
+    hours: dict[tuple[str, str], set[int]] = defaultdict(set)
+    anchored = [group for group in groups if group.anchor]
+    for group in anchored:
+        hours[group.first.detection.uid, group.anchor].update(row.finding.time // HOUR for row in group.rows)
+    ordered = {key: sorted(some) for key, some in hours.items()}
+    for group in anchored:
+        mine = ordered[group.first.detection.uid, group.anchor]
+        low, high = (group.start - window) // HOUR, (group.end + window) // HOUR
+        group.recurs = (bisect_right(mine, high) - bisect_left(mine, low)) / (high - low + 1)
 
 
 def _sprayers(rows: Iterable[Row]) -> dict[str, frozenset[str]]:

@@ -7,6 +7,7 @@ from math import log
 from typing import Literal, NamedTuple
 
 from watchfloor.core.clock import HOUR
+from watchfloor.core.finding import Severity
 from watchfloor.triage.groups import Group
 
 Because = Literal["entity", "thread", "kill_chain"]
@@ -70,7 +71,8 @@ def tie(earlier: Group, later: Group, common: Commonness, window: int) -> Tie | 
     if threads:
         shared = min(threads)
         return Tie(THREAD, shared, _THREAD_STRENGTH, f"both belong to the same thread of activity ({shared})")
-    if earlier.anchor == later.anchor and earlier.first.detection.uid == later.first.detection.uid:
+    again = earlier.anchor == later.anchor and earlier.first.detection.uid == later.first.detection.uid
+    if again and later.start - earlier.start > window:
         return None  # The window has closed on this repetition: what goes on is the next case.
     near = _nearness(gap, window)
     parts = sorted(
@@ -87,7 +89,9 @@ def tie(earlier: Group, later: Group, common: Commonness, window: int) -> Tie | 
         return None
     shared = parts[0][1]
     # Several shared entities add to each other, each less than the one before: they often come together anyway.
-    strength = near * sum(-value * 0.5**place for place, (value, _) in enumerate(parts))
+    strength = (
+        near * _surprise(earlier, later, gap) * sum(-value * 0.5**place for place, (value, _) in enumerate(parts))
+    )
     hours = f"{gap / HOUR:.1f} h apart" if gap >= HOUR else f"{gap // 60_000} min apart"
     if _progresses(earlier, later) and (earlier.actors & later.actors) - common.hubs:
         strength += _KILL_CHAIN
@@ -99,6 +103,17 @@ def _nearness(gap: int, window: int) -> float:
     """1 when within a twenty-fourth of the window (an hour of a day), falling to 0.7 at its end."""
     free = window / 24
     return 1.0 if gap <= free else 1.0 - 0.3 * (gap - free) / (window - free)
+
+
+def _surprise(earlier: Group, later: Group, gap: int) -> float:
+    """1 as long as the two are not near by chance more likely than not; 0 when they always would be.
+
+    What comes up in a share r of all hours is within `gap` (ms) of any moment with the chance 1 - (1 - r)^hours.
+    Severe detections are exempt: an attack may go on all day.
+    """
+    recurs = max((group.recurs for group in (earlier, later) if group.severity < Severity.high), default=0.0)
+    hours = 1 + 2 * gap / HOUR
+    return min(1.0, 2.0 * (1.0 - min(recurs, 1.0)) ** hours)
 
 
 def _rarity(partners: int) -> float:
