@@ -118,7 +118,8 @@ def test_a_database_from_before_there_was_risk_opens_and_sorts_by_it(tmp_path: P
         ).all():
             connection.exec_driver_sql(f"DROP INDEX {name}")
         connection.exec_driver_sql("ALTER TABLE case_lines DROP COLUMN risk")
-        connection.exec_driver_sql("UPDATE schema_version SET version = version - 1")
+        connection.exec_driver_sql("DROP TABLE facts")
+        connection.exec_driver_sql("UPDATE schema_version SET version = 4")
     database.close()
     database = Database.open(tmp_path / "old.db")
     Documents(database).put("acme", case(2, risk=risk(50)))

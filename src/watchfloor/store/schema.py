@@ -176,6 +176,20 @@ usual = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
+# What is stated on entities, each row for ever: a correction is a row that replaces another. See core/fact.py.
+facts = sa.Table(
+    "facts",
+    _main,
+    sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("tenant", "uid", "entity", "attribute", "value", "source")),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("valid_from", "valid_to", "recorded_at")),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("recorded_by", "replaces")),
+    sa.Column("retracted", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("tenant", "uid"),
+)
+sa.Index("facts_by_replaced", facts.c.tenant, facts.c.replaces)
+sa.Index("facts_by_source", facts.c.tenant, facts.c.source, facts.c.entity)
+
 contents = sa.Table(
     "contents",
     _contents,
@@ -233,6 +247,7 @@ def _append_only(table: sa.Table, *key: str) -> None:
 
 _append_only(entries, "tenant", "seq")
 _append_only(heads, "tenant", "size")
+_append_only(facts, "tenant", "uid")
 
 
 def _add_case_lines(connection: sa.Connection) -> None:
@@ -257,6 +272,10 @@ def _add_risk(connection: sa.Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
-MAIN = Layout(_main, (_add_case_lines, _add_intel, _add_usual, _add_risk))
+def _add_facts(connection: sa.Connection) -> None:
+    _main.create_all(connection, tables=[facts])
+
+
+MAIN = Layout(_main, (_add_case_lines, _add_intel, _add_usual, _add_risk, _add_facts))
 CONTENTS = Layout(_contents)
 LAKE = Layout(_lake)

@@ -1,0 +1,246 @@
+"""Chronicle: facts as they are known, and the business context that they were at any time.
+
+Between two times at which something lasting changes, the context is one and the same, and is built once. Leases change
+all the time: who has an address is looked up for the very moment.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from watchfloor.core.context import Asset, Company, Context, Group, Identity, Window
+from watchfloor.core.fact import BEGINNING, CRITICALITY, FOREVER, OWNERS, Fact, as_known, as_true
+from watchfloor.core.resolution import Conflict, Join, Record, Resolution, records_of, resolve
+
+_SEGMENTS = 8
+_NAMING = ("upn", "mail_alias", "account", "sid", "object_id", "okta_id", "principal")
+
+
+class Lease(NamedTuple):
+    """An address that a record's entity has from a time to a time (ms, the end excluded)."""
+
+    start: int
+    end: int
+    source: str
+    entity: str
+
+
+class Moment(NamedTuple):
+    """A context, and how it came to be. `hosts` are the names of the hosts that records are, by source and entity."""
+
+    context: Context
+    resolution: Resolution
+    hosts: dict[tuple[str, str], str]
+
+
+def context_at(facts: Iterable[Fact], *, known: int, true: int) -> Context:
+    """The business context as it was known at one time and true at another (ms). A pure function of facts."""
+    return Chronicle(as_known(facts, known)).at(true)
+
+
+class Chronicle:
+    """The contexts of facts that are known at one time, in the order in which they were recorded. Pure; what it builds
+    it keeps, as far as it is asked again."""
+
+    def __init__(self, known: Sequence[Fact]) -> None:
+        dated = [fact for fact in known if _is_lease(fact)]
+        self._lasting = [fact for fact in known if not _is_lease(fact)]
+        self._leases = _leases(dated)
+        self._breaks = sorted({t for fact in self._lasting for t in (fact.valid_from, fact.valid_to)})
+        self._moments: OrderedDict[int, Moment] = OrderedDict()
+
+    def at(self, true: int) -> Context:
+        """The context as it was true at a time (ms)."""
+        moment = self.moment(true)
+        if not self._leases:
+            return moment.context
+        return moment.context.seen(self.at, lambda address: self.holder(address, true))
+
+    def moment(self, true: int) -> Moment:
+        """The context without leases, and what it was made of."""
+        segment = bisect_right(self._breaks, true)
+        found = self._moments.get(segment)
+        if found is None:
+            found = _moment(as_true(self._lasting, true))
+            context = found.context.seen(self.at)
+            found = self._moments[segment] = found._replace(context=context)
+            if len(self._moments) > _SEGMENTS:
+                self._moments.popitem(last=False)
+        return found
+
+    def holder(self, address: str, true: int) -> str | None:
+        """The name of the host that has an address by a lease; empty when two have it or its host is not known; None
+        without a lease."""
+        held = self.holders(address, true)
+        if not held:
+            return None
+        hosts = self.moment(true).hosts
+        names = {hosts.get((lease.source, lease.entity), "") for lease in held}
+        return names.pop() if len(names) == 1 else ""
+
+    def holders(self, address: str, true: int) -> list[Lease]:
+        """Leases of an address that hold at a time."""
+        return [lease for lease in self._leases.get(address, ()) if lease.start <= true < lease.end]
+
+    def conflicts(self, true: int) -> list[Conflict]:
+        """What is claimed by two at a time: identifiers, and addresses."""
+        moment = self.moment(true)
+        claims: dict[str, set[str]] = defaultdict(set)
+        for asset in moment.context.assets:
+            for address in asset.addresses:
+                claims[address].add(asset.host)
+        for address, leases in self._leases.items():
+            for lease in leases:
+                if lease.start <= true < lease.end:
+                    claims[address].add(moment.hosts.get((lease.source, lease.entity), "") or lease.entity)
+        shared = [(address, sorted(some)) for address, some in sorted(claims.items()) if len(some) > 1]
+        return [
+            *moment.resolution.conflicts,
+            *(
+                Conflict("IP address", address, tuple(some), f"the address {address} is claimed by {', '.join(some)}")
+                for address, some in shared
+            ),
+        ]
+
+    def joins(self, true: int) -> list[Join]:
+        """Why records are one at a time."""
+        return self.moment(true).resolution.joins
+
+
+def _is_lease(fact: Fact) -> bool:
+    return fact.attribute == "address" and (fact.valid_from > BEGINNING or fact.valid_to < FOREVER)
+
+
+def _leases(facts: Iterable[Fact]) -> dict[str, list[Lease]]:
+    """By address. A server leases an address to one at a time: what it leases later ends what it leased before."""
+    found: dict[str, list[Lease]] = defaultdict(list)
+    for fact in facts:
+        found[str(fact.value)].append(Lease(fact.valid_from, fact.valid_to, fact.source, fact.entity))
+    for address, leases in found.items():
+        cut = []
+        later: dict[str, Lease] = {}
+        for lease in sorted(leases, key=lambda one: (one.start, one.end), reverse=True):
+            after = later.get(lease.source)
+            server = lease.entity.startswith("interface:")
+            if server and after is not None and after.entity != lease.entity and after.start > lease.start:
+                lease = lease._replace(end=min(lease.end, after.start))  # noqa: PLW2901
+            later[lease.source] = lease
+            cut.append(lease)
+        found[address] = cut
+    return dict(found)
+
+
+def _moment(facts: Sequence[Fact]) -> Moment:
+    whole = [fact for fact in facts if fact.kind in ("company", "window", "group")]
+    resolution = resolve(records_of(fact for fact in facts if fact.kind in ("user", "host", "interface")))
+    users = [sorted(some, key=_rank) for some in resolution.entities if some[0].kind == "user"]
+    hosts = [sorted(some, key=_rank) for some in resolution.entities if some[0].kind == "host"]
+    hosts = [some for some in hosts if any(record.whole for record in some)]
+    names = _canonical(hosts, ("name", "fqdn"))
+    context = Context(
+        company=_company(whole),
+        assets=tuple(_asset(name, some) for name, some in zip(names, hosts, strict=True)),
+        identities=tuple(map(_identity, _canonical(users, ("name", "upn", "mail")), users)),
+        windows=tuple(Window.from_dict(fact.value) for fact in whole if fact.attribute == "window"),
+        groups=_groups(whole),
+    )
+    places = {(r.source, r.key): name.lower() for name, some in zip(names, hosts, strict=True) for r in some}
+    return Moment(context, resolution, places)
+
+
+def _rank(record: Record) -> int:
+    """The owner's own words first; what remains keeps its order."""
+    return next((n for n, begin in enumerate(OWNERS) if record.source.startswith(begin)), len(OWNERS))
+
+
+def _canonical(entities: Sequence[Sequence[Record]], attributes: Sequence[str]) -> list[str]:
+    """The one name of each entity: the first that no other bears; the owner's goes before others'."""
+    wanted = []
+    for records in entities:
+        owned = [v for r in records if r.owners for v in (*r.values("name"), r.key.partition(":")[2])]
+        stated = [value for name in attributes for r in records for value in r.values(name)]
+        wanted.append(list(dict.fromkeys(map(str, (*owned, *stated)))) or [records[0].key.partition(":")[2]])
+    bearers = Counter(name for names in wanted for name in {name.lower() for name in names})
+    return [
+        next((name for name in names if bearers[name.lower()] == 1), names[0] if some[0].owners else some[0].place)
+        for names, some in zip(wanted, entities, strict=True)
+    ]
+
+
+def _best(records: Sequence[Record], attribute: str) -> Fact | None:
+    """Where sources disagree: the owner's word, and else what became true, and was recorded, last."""
+    facts = [(-_rank(r), f.valid_from, f.recorded_at, f.uid, f) for r in records for f in r.facts.get(attribute, ())]
+    return max(facts)[4] if facts else None
+
+
+def _text(records: Sequence[Record], attribute: str) -> str:
+    fact = _best(records, attribute)
+    return "" if fact is None else str(fact.value)
+
+
+def _gravest(records: Sequence[Record], attribute: str, order: Sequence[Any]) -> Any:
+    """The owner's word where there is one; else the gravest that any source states; the first of `order` else."""
+    said = [r.values(attribute)[-1] for r in records if r.owners and r.values(attribute)]
+    if said:
+        return said[0]
+    values = [value for r in records for value in r.values(attribute)]
+    return max(values, key=order.index) if values else None
+
+
+def _many(records: Sequence[Record], *attributes: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(v) for name in attributes for r in records for v in r.values(name)))
+
+
+def _identity(name: str, records: Sequence[Record]) -> Identity:
+    mail = _text(records, "mail") or _text(records, "upn")
+    stated = (*_many(records, "alias", "name"), *_many(records, *_NAMING), *_many(records, "mail"))
+    return Identity(
+        user=name,
+        mail=mail,
+        aliases=tuple(alias for alias in dict.fromkeys(stated) if alias not in (name, mail)),
+        title=_text(records, "title"),
+        department=_text(records, "department"),
+        manager=_text(records, "manager"),
+        privileged=bool(_gravest(records, "privileged", (False, True))),
+        service_account=bool(_gravest(records, "service_account", (False, True))),
+        leaving_on=_text(records, "leaving_on"),
+        groups=_many(records, "group"),
+        approved_tools=_many(records, "approved_tool"),
+    )
+
+
+def _asset(name: str, records: Sequence[Record]) -> Asset:
+    names = _many(records, "alias", "name", "fqdn")
+    return Asset(
+        host=name,
+        names=tuple(n for n in dict.fromkeys(names) if n.lower() != name.lower()),
+        addresses=_many(records, "address"),
+        os=_text(records, "os"),
+        role=_text(records, "role"),
+        criticality=_gravest(records, "criticality", CRITICALITY) or "medium",
+        owner=_text(records, "owner"),
+        department=_text(records, "department"),
+        tags=_many(records, "tag"),
+        groups=_many(records, "group"),
+        approved_tools=_many(records, "approved_tool"),
+    )
+
+
+def _company(facts: Iterable[Fact]) -> Company:
+    """What the weightiest source says goes before what others do, key by key."""
+    said = [fact for fact in facts if fact.attribute == "company"]
+    merged: dict[str, Any] = {}
+    for fact in sorted(said, key=lambda f: -_rank(Record(f.source, f.entity))):
+        merged |= fact.value
+    return Company.from_dict(merged)
+
+
+def _groups(facts: Iterable[Fact]) -> tuple[Group, ...]:
+    tools: dict[str, dict[str, None]] = defaultdict(dict)
+    for fact in facts:
+        if fact.kind == "group":
+            tools[fact.entity.partition(":")[2]].setdefault(str(fact.value))
+    return tuple(Group(name=name, approved_tools=tuple(some)) for name, some in sorted(tools.items()))
