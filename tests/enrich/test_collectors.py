@@ -13,7 +13,7 @@ from watchfloor.core.context import Context
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.intel import Indicator, Intel, Warninglist
 from watchfloor.core.label import Label
-from watchfloor.enrich import collectors_for
+from watchfloor.enrich import Past, collectors_for
 from watchfloor.store.lake import Lake
 
 INTEL = Intel(
@@ -49,15 +49,15 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def ask(lake: Lake, name: str, query: dict[str, Any], **more: Any) -> Evidence:
-    parts = {"context": CONTEXT, "intel": INTEL, "labels": (), **{k: more.pop(k) for k in list(more) if k in _PARTS}}
+    parts = {"context": CONTEXT, "intel": INTEL, "past": Past(), **{k: more.pop(k) for k in list(more) if k in _PARTS}}
     one = lookup(name, query, **more)
-    collectors = collectors_for(lake, lake.reader(one.tenant), parts["context"], parts["intel"], parts["labels"])
+    collectors = collectors_for(lake, lake.reader(one.tenant), parts["context"], parts["intel"], parts["past"])
     (evidence,) = collectors[name].collect([one])
     assert evidence.lookup == one
     return evidence
 
 
-_PARTS = ("context", "intel", "labels")
+_PARTS = ("context", "intel", "past")
 
 
 def answer(lake: Lake, name: str, query: dict[str, Any], **more: Any) -> Any:
@@ -214,17 +214,20 @@ def test_labels_before_as_of_of_the_same_tenant(lake: Lake) -> None:
         label("5", "malicious", tenant="other"),
     )
     query = {"detection": "d1", "family": "fam", "detection_class": "fam @ src"}
-    found = answer(lake, "labels", query, labels=labels)
-    assert found["detection"] == {"malicious": 1, "benign_true_positive": 0, "false_positive": 1, "total": 2}
+    past = Past(labels=labels)
+    found = answer(lake, "labels", query, past=past)
+    assert found["detection"] == {
+        "malicious": 1, "benign_true_positive": 0, "false_positive": 1, "total": 2, "last_malicious_days": 0,
+    }  # fmt: skip
     assert found["family"] == found["detection_class"]
     assert found["family"]["total"] == 3
-    assert answer(lake, "labels", {"detection": "d1"}, labels=labels, as_of=NOW + 1)["detection"]["malicious"] == 2
-    assert ask(lake, "labels", {}, labels=labels).status == "failed"
+    assert answer(lake, "labels", {"detection": "d1"}, past=past, as_of=NOW + 1)["detection"]["malicious"] == 2
+    assert ask(lake, "labels", {}, past=past).status == "failed"
 
 
 def test_one_look_up_that_breaks_a_collector_leaves_the_others(lake: Lake) -> None:
     (collector,) = [
-        c for n, c in collectors_for(lake, lake.reader("acme"), CONTEXT, INTEL, ()).items() if n == "context"
+        c for n, c in collectors_for(lake, lake.reader("acme"), CONTEXT, INTEL, Past()).items() if n == "context"
     ]
     far = lookup("context", {"time": 10**18})
     good = lookup("context", {"time": NOW})

@@ -15,7 +15,7 @@ from watchfloor.core.facets import facets, involved
 from watchfloor.core.finding import Detection, Finding, Severity
 from watchfloor.core.intel import Indicator, Intel, Warninglist
 from watchfloor.core.verdict import Answer
-from watchfloor.enrich import collectors_for
+from watchfloor.enrich import Past, collectors_for
 from watchfloor.store.lake import Lake
 from watchfloor.triage.catalogue import Catalogue
 
@@ -137,7 +137,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
     findings = [finding_of(event, "mail/reported" if event.layer == "email" else event.uid) for event in today]
     case = one_case(findings, CONTEXT)
     asked = SHIPPED.ask(case, findings, {event.uid: facets(event) for event in today}, CONTEXT)
-    collectors = collectors_for(lake, lake.reader(TENANT), CONTEXT, INTEL, ())
+    collectors = collectors_for(lake, lake.reader(TENANT), CONTEXT, INTEL, Past())
     asked = tuple(a for a in asked if a.lookup.collector != "case")
     return [SHIPPED.read(a, collectors[a.lookup.collector].collect([a.lookup])[0]) for a in asked]
 

@@ -43,7 +43,7 @@ class Decider:
         cases = self._book.drawn(findings)
         labels = parts.labels()
         self._begin(labels)
-        asking = Asking({finding.uid: finding for finding in findings}, parts.enricher(), LabelBook(labels))
+        asking = Asking({finding.uid: finding for finding in findings}, parts.enricher(findings), LabelBook(labels))
         escalated = Neighbours()
         waiting: list[Weighed] = []
         resting: list[tuple[Case, tuple[str, ...]]] = []

@@ -13,11 +13,13 @@ import sqlalchemy as sa
 from watchfloor.app.intel import TenantIntel
 from watchfloor.app.settings import Settings, read_policy
 from watchfloor.app.updates import Updates
+from watchfloor.core.case import Case
 from watchfloor.core.context import Context
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.label import Label, standing
 from watchfloor.core.plan import Approval, Plan
 from watchfloor.core.policy import Policy
+from watchfloor.core.suppression import Suppression
 from watchfloor.ledger.ledger import Ledger
 from watchfloor.ledger.signing import SigningKey
 from watchfloor.respond.approvals import approve
@@ -31,6 +33,7 @@ from watchfloor.store.intel import IntelStore
 from watchfloor.store.usual import UsualStore
 
 if TYPE_CHECKING:
+    from watchfloor.core.finding import Finding
     from watchfloor.core.scorecard import Scorecard
     from watchfloor.detect import Detector
     from watchfloor.enrich import Enricher
@@ -147,7 +150,7 @@ class Parts:
     def catalogue(self) -> Catalogue:
         from watchfloor.triage.catalogue import Catalogue
 
-        return Catalogue.shipped()
+        return Catalogue.shipped(*self.settings.questions)
 
     @cached_property
     def scorecard(self) -> Scorecard:
@@ -155,14 +158,25 @@ class Parts:
 
         return Scorecard.expert(self.catalogue)
 
-    def enricher(self) -> Enricher:
-        """A fresh enricher: it remembers answers for one run, so that no fact is older than the run."""
-        from watchfloor.enrich import Enricher, collectors_for
+    def enricher(self, findings: Sequence[Finding]) -> Enricher:
+        """A fresh enricher: it remembers answers for one run, so that no fact is older than the run.
+
+        `findings` are all that may be asked about as what was found before.
+        """
+        from watchfloor.enrich import Enricher, Past, collectors_for
 
         self.intel.refresh()
         reader = self.lake.reader(self.tenant)
-        collectors = collectors_for(self.lake, reader, self.context, self.intel, self.labels())
+        past = Past(findings, self.context, self.labels(), self._cases, self._suppressions)
+        collectors = collectors_for(self.lake, reader, self.context, self.intel, past)
         return Enricher(collectors, self.evidence, self.clock)
+
+    def _cases(self, uids: Iterable[str]) -> dict[str, Case]:
+        known = sorted(self.documents.known(self.tenant, Case, list(uids)))
+        return {case.uid: case for case in self.documents.get_many(self.tenant, Case, known)}
+
+    def _suppressions(self) -> list[Suppression]:
+        return self.documents.find(self.tenant, Suppression, limit=None)
 
     @cached_property
     def actions(self) -> Actions:

@@ -25,6 +25,8 @@ class Settings(Noun):
     rules: tuple[Path, ...] = ()
     shipped_rules: bool = True
     mappings: tuple[Path, ...] = ()
+    questions: tuple[Path, ...] = ()
+    """Files and folders of an owner's own questions, asked beside those that come with Watchfloor."""
     context: Path | None = None
     intel: tuple[Path, ...] = ()
     labels: Path | None = None

@@ -24,7 +24,7 @@ class Selector(Noun):
     """Which findings a question is asked for. All that is given must hold; an empty part does not limit."""
 
     layers: tuple[Layer, ...] = ()
-    kinds: tuple[Literal["rule", "vendor", "indicator"], ...] = ()
+    kinds: tuple[Literal["rule", "vendor", "indicator", "anomaly", "learned"], ...] = ()
     standings: tuple[Standing, ...] = ()
     tactics: tuple[str, ...] = ()
     detections: tuple[str, ...] = ()
@@ -63,7 +63,8 @@ class Question(Noun):
     collector: str
     query: dict[str, Any]
     """Sent to the collector, with placeholders filled; `{name?}` may be absent, others must be there. `{first}` and
-    `{last}` span the findings with one query; `{person}` is `{facet.user}` unless that stands for nobody."""
+    `{last}` span the findings with one query; `{person}` is `{facet.user}` unless that stands for nobody; `{cve}` is the
+    first vulnerability that the finding or its event names."""
     derive: tuple[str, ...] = ()
     """Figures reckoned from the answer, under `derived.<name>` (triage/derive.py)."""
     as_of: Literal["case", "finding", "end", "now"] = "finding"

@@ -3,5 +3,6 @@
 from watchfloor.enrich.collectors import collectors_for
 from watchfloor.enrich.collectors.base import Collector, Found, LocalCollector
 from watchfloor.enrich.enricher import Enricher, EvidenceSink
+from watchfloor.enrich.past import Past
 
-__all__ = ["Collector", "Enricher", "EvidenceSink", "Found", "LocalCollector", "collectors_for"]
+__all__ = ["Collector", "Enricher", "EvidenceSink", "Found", "LocalCollector", "Past", "collectors_for"]

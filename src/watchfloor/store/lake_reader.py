@@ -9,6 +9,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +20,11 @@ from watchfloor.core.facets import FOLDED, NUMBER_FACETS, TEXT_FACETS, plain_use
 from watchfloor.store.lake_run import Array, Facet, Key, Keys, Run, present
 
 FACETS = frozenset({*TEXT_FACETS, *NUMBER_FACETS, "layer", "mapping"})
-MEASURES = ("count", "first", "last", "days", "days_share", "hours")
+MEASURES = ("count", "first", "last", "idle_days", "days", "days_share", "hours", "hour_share", "rhythm")
 MEASURES_OF = ("distinct", "top", "peers", "within")
 _TOP = 5
+_IN_RHYTHM = 200
+"""Events of which a rhythm is taken, the latest: enough to tell, and no more to read where there are millions."""
 _EARLIEST, _LATEST = -(2**63), 2**63 - 1
 _HOURS_A_DAY = DAY // HOUR
 _REMEMBERED, _WHOLES = 4_096, 32
@@ -54,6 +57,11 @@ class _Hit(NamedTuple):
         at = int(self.run.times.searchsorted(time))
         return self.high - max(at, self.low) if self.rows is None else len(self) - _at(self.rows, at)
 
+    def latest(self, most: int) -> Array:
+        """The times of the last rows, no more than `most` of them."""
+        rows = slice(max(self.low, self.high - most), self.high) if self.rows is None else self.rows[-most:]
+        return self.run.times[rows]
+
     def codes(self, facet: Facet) -> Array:
         return facet.codes[self.low : self.high] if self.rows is None else facet.codes[self.rows]
 
@@ -83,8 +91,10 @@ class LakeReader:
     ) -> dict[str, Any]:
         """Measures of the events with since <= time < before (ms) whose facets have one of the wanted values.
 
-        `match` maps facets to a value or a list of values. Measures: `count`; `first`, `last` (ms or None); `days` with
-        such an event; `days_share` of all days with events; `hours` (24 counts by the hour of day in `zone`);
+        `match` maps facets to a value or a list of values. Measures: `count`; `first`, `last` (ms or None);
+        `idle_days` since the last; `days` with such an event; `days_share` of all days with events; `hours` (24 counts
+        by the hour of day in `zone`); `hour_share` (of events within an hour of the time of day at `before`); `rhythm`
+        ({n, median (s), spread}: of gaps between the latest events, spread is the middle half's width by the median);
         `distinct:<facet>`; `top:<facet>` ([{value, count}], most frequent first); `peers:<facet>` (other values of a
         matched facet of which the rest of the match holds); `within:<n>` (count in the last n hours). The answer has
         `population`: events, hosts, users and days in the same time. Raises WatchfloorError for what it does not know.
@@ -96,7 +106,7 @@ class LakeReader:
         for measure in measures:
             name, _, of = measure.partition(":")
             if name in MEASURES and not of:
-                answer[name] = _simple(name, hits, population, zone)
+                answer[name] = _simple(name, hits, population, zone, before)
             elif name == "within" and of.isdecimal():
                 recent = _clipped(before - int(of) * HOUR)
                 answer[measure] = sum(hit.since(recent) for hit in hits)
@@ -209,17 +219,37 @@ def _at(rows: Array, row: int) -> int:
     return int(rows.searchsorted(np.uint32(row)))  # a plain number would make numpy copy all rows first
 
 
-def _simple(name: str, hits: Sequence[_Hit], population: Mapping[str, int], zone: tzinfo) -> Any:
+def _simple(name: str, hits: Sequence[_Hit], population: Mapping[str, int], zone: tzinfo, before: int) -> Any:
     if name == "count":
         return sum(map(len, hits))
     if name == "first":
         return min((hit.first for hit in hits), default=None)
-    if name == "last":
-        return max((hit.last for hit in hits), default=None)
+    if name in ("last", "idle_days"):
+        last = max((hit.last for hit in hits), default=None)
+        return last if name == "last" or last is None else (before - last) // DAY
     if name == "hours":
         return _hours(hits, zone)
+    if name == "hour_share":
+        return _hour_share(_hours(hits, zone), datetime.fromtimestamp(before // SECOND, zone).hour)
+    if name == "rhythm":
+        return _rhythm(hits)
     days, all_days = _days(hits), population["days"]
     return days if name == "days" else round(days / all_days, 3) if all_days else None
+
+
+def _hour_share(hours: Sequence[int], hour: int) -> float | None:
+    total = sum(hours)
+    return round(sum(hours[(hour + n) % 24] for n in (-1, 0, 1)) / total, 3) if total else None
+
+
+def _rhythm(hits: Sequence[_Hit]) -> dict[str, Any]:
+    """How evenly the latest events follow one another. Events of one second are one."""
+    times = np.sort(np.concatenate([hit.latest(_IN_RHYTHM) for hit in hits]) if hits else np.empty(0, np.int64))
+    gaps = np.diff(np.unique(times[-_IN_RHYTHM:] // SECOND))
+    if not len(gaps):
+        return {"n": 0, "median": None, "spread": None}
+    low, median, high = (float(value) for value in np.percentile(gaps, (25, 50, 75)))
+    return {"n": len(gaps), "median": round(median), "spread": round((high - low) / median, 3)}
 
 
 def _days(hits: Sequence[_Hit]) -> int:
@@ -237,8 +267,13 @@ def _hours(hits: Sequence[_Hit], zone: tzinfo) -> list[int]:
             totals[hour] += count
     counts = [0] * 24
     for hour, count in totals.items():
-        counts[datetime.fromtimestamp(hour * HOUR // SECOND, zone).hour] += count
+        counts[_hour_of_day(hour, zone)] += count
     return counts
+
+
+@lru_cache(maxsize=65_536)
+def _hour_of_day(hour: int, zone: tzinfo) -> int:
+    return datetime.fromtimestamp(hour * HOUR // SECOND, zone).hour
 
 
 def _distinct(name: str, hits: Sequence[_Hit]) -> Array:

@@ -172,8 +172,8 @@ class Asker:
             chosen.setdefault((put.about, put.lookup.uid), put)
         for put in chosen.values():
             for question, names in zip(form.questions, form.in_claims, strict=True):
-                values = {name: words(put.value_of(name)) for name in names}
-                yield Asked(question=question.id, about=put.about, lookup=put.lookup, values=values, left_out=skipped)
+                said = {name: words(put.value_of(name)) for name in names}
+                yield Asked(question=question.id, about=put.about, lookup=put.lookup, values=said, left_out=skipped)
 
     def _row(self, finding: Finding) -> _Row:
         entities = ((self._resolve(i.entity), i.role) for i in finding.involved)

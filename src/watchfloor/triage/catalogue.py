@@ -38,17 +38,17 @@ class Catalogue:
         self.examples = dict(examples)
 
     @classmethod
-    def shipped(cls) -> Self:
-        """The catalogue in `content/questions`."""
-        return cls.load(folder("questions"))
+    def shipped(cls, *own: Path) -> Self:
+        """The catalogue in `content/questions`, with an owner's `own` files and folders. Raises like `load`."""
+        return cls.load(folder("questions"), *own)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, *paths: Path) -> Self:
         """Questions from YAML files, each document a list. Raises WatchfloorError that lists every mistake."""
         questions: dict[str, Question] = {}
         examples: dict[str, list[Example]] = {}
         problems: list[str] = []
-        for place, data in _items(path, problems):
+        for place, data in (item for path in paths for item in _items(path, problems)):
             try:
                 tests = data.pop("tests", None) or []
                 question = Question.from_dict(data)

@@ -13,7 +13,7 @@ from watchfloor.triage.case_facts import COLLECTOR
 from watchfloor.triage.derive import DERIVED, sources
 from watchfloor.triage.templates import FILTERS, filters, placeholders
 
-COLLECTORS = frozenset({"event", "history", "context", "intel", "labels", "traits", COLLECTOR})
+COLLECTORS = frozenset({"event", "history", "context", "intel", "labels", "traits", "findings", COLLECTOR})
 FACETS = frozenset({*TEXT_FACETS, *NUMBER_FACETS})
 _PLAIN_NAMES = frozenset({"first", "last", "person", "cve"})
 
@@ -48,6 +48,7 @@ def _measure_problems(question: Question) -> Iterator[str]:
     if question.collector != "history":
         return
     measured = {*question.query.get("measure", ()), "population"}
+    measured |= {"peers"} if "peers_of" in question.query else set()
     for option in question.answers:
         named = (n.removeprefix("evidence.") for n in placeholders(option.claim) if n.startswith("evidence."))
         for path in (*option.when, *named):

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from watchfloor.core.context import Context
 from watchfloor.core.intel import Intelligence
-from watchfloor.core.label import Label
 from watchfloor.enrich.collectors.base import Collector
 from watchfloor.enrich.collectors.context import ContextCollector
 from watchfloor.enrich.collectors.event import EventCollector
 from watchfloor.enrich.collectors.events import Events
+from watchfloor.enrich.collectors.findings import FindingsCollector
 from watchfloor.enrich.collectors.history import HistoryCollector
 from watchfloor.enrich.collectors.intel import IntelCollector
 from watchfloor.enrich.collectors.labels import LabelsCollector
 from watchfloor.enrich.collectors.traits import TraitsCollector
+from watchfloor.enrich.past import Past
 from watchfloor.store.lake import Lake
 from watchfloor.store.lake_reader import LakeReader
 
 
 def collectors_for(
-    lake: Lake, reader: LakeReader, context: Context, intel: Intelligence, labels: Sequence[Label]
+    lake: Lake, reader: LakeReader, context: Context, intel: Intelligence, past: Past
 ) -> dict[str, Collector]:
     """Every collector of one tenant, by name. `reader` is a snapshot: what is written later is not seen."""
     events = Events(lake)
     found: tuple[Collector, ...] = (
         EventCollector(events),
-        HistoryCollector(reader, context.company.timezone),
+        HistoryCollector(reader, context),
         ContextCollector(context),
         IntelCollector(intel),
-        LabelsCollector(labels),
+        LabelsCollector(past),
+        FindingsCollector(past),
         TraitsCollector(events, reader, context),
     )
     return {collector.name: collector for collector in found}
