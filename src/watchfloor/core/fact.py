@@ -109,7 +109,8 @@ def checked(entity: str, attribute: str, value: Any) -> Any:
     known = ATTRIBUTES.get(attribute)
     if known is None:
         raise WatchfloorError(f"there is no attribute {attribute!r}", do=f"There are {', '.join(sorted(ATTRIBUTES))}")
-    if kind not in known.of or not rest.strip() or len(entity) > MOST_TEXT or not entity.isprintable():
+    named = bool(rest.strip()) or kind == "company"
+    if kind not in known.of or not named or len(entity) > MOST_TEXT or not entity.isprintable():
         raise WatchfloorError(
             f"{entity[:80]!r} cannot have {attribute}", do=f"It is for {', '.join(known.of)}, as {known.of[0]}:NAME"
         )

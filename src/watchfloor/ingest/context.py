@@ -1,8 +1,8 @@
-"""Business context from a folder: company, assets, identities and windows, each as YAML, JSON or CSV.
+"""Business context from a folder: company, assets, identities, groups, windows, each as YAML, JSON or CSV.
 
-`company.yaml` is one mapping; `assets`, `identities` and `windows` are lists of entries. Times are ISO 8601. In
-CSV, lists are separated by `;`. A file that is absent leaves its part empty; a mistake is an error with its
-file, entry and key.
+`company.yaml` is one mapping; the others are lists of entries. Times are ISO 8601. In CSV, lists are separated by `;`.
+A file that is absent leaves its part empty; a mistake is an error with its file, entry and key. What a file says are
+facts of the source `context/<file>`, in which the owner speaks.
 """
 
 from __future__ import annotations
@@ -10,57 +10,93 @@ from __future__ import annotations
 import csv
 import io
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, time
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Any, NamedTuple, get_origin
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from watchfloor import content
+from watchfloor.core.chronicle import Chronicle
 from watchfloor.core.clock import parse_iso
-from watchfloor.core.context import Asset, Company, Context, Identity, Window
+from watchfloor.core.context import Asset, Company, Context, Group, Identity, Window
 from watchfloor.core.errors import WatchfloorError
+from watchfloor.core.fact import Fact, Statement, checked
 from watchfloor.core.noun import Noun
 
 _SUFFIXES = (".yaml", ".yml", ".json", ".csv")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_NAMED_BY = {"assets": "host", "identities": "user", "windows": "id"}
+_NAMED_BY = {"assets": "host", "identities": "user", "windows": "id", "groups": "name"}
 _NETWORKS = {
     "company": ("internal_networks", "egress_addresses", "public_addresses"),
     "assets": ("addresses",),
     "windows": ("addresses",),
 }
-N = TypeVar("N", bound=Noun)
+PARTS: dict[str, type[Noun]] = {
+    "company": Company,
+    "assets": Asset,
+    "identities": Identity,
+    "groups": Group,
+    "windows": Window,
+}
+# The key of an entry -> the attribute of facts, where they differ.
+_ATTRIBUTE = {
+    "host": "name",
+    "user": "name",
+    "names": "alias",
+    "aliases": "alias",
+    "addresses": "address",
+    "tags": "tag",
+    "groups": "group",
+    "approved_tools": "approved_tool",
+}
+
+
+class Said(NamedTuple):
+    """What one file says."""
+
+    source: str
+    statements: list[Statement]
 
 
 def load_context(folder: Path) -> Context:
     """The context that lies in a folder. Raises WatchfloorError that lists every mistake."""
+    facts = [
+        Fact(
+            tenant="default",
+            uid=f"{said.source}/{number}",
+            entity=one.entity,
+            attribute=one.attribute,
+            value=one.value,
+            source=said.source,
+            recorded_at=0,
+        )
+        for said in read_folder(folder)
+        for number, one in enumerate(said.statements)
+    ]
+    return Chronicle(facts).moment(0).context
+
+
+def read_folder(folder: Path) -> list[Said]:
+    """What each file of a folder says. Raises WatchfloorError that lists every mistake."""
     if not folder.is_dir():
         raise WatchfloorError("no such folder of business context", where=str(folder), do="Mend the setting")
     problems: list[str] = []
-    companies = _read(folder, "company", Company, problems)
-    assets = _read(folder, "assets", Asset, problems)
-    identities = _read(folder, "identities", Identity, problems)
-    windows = _read(folder, "windows", Window, problems)
+    said = [one for part in PARTS for one in _read(folder, part, problems)]
     if problems:
         count = f"{len(problems)} mistake{'s' if len(problems) > 1 else ''}"
         raise WatchfloorError(f"{count} in business context: " + "; ".join(problems[:12]), where=str(folder))
-    return Context(
-        company=companies[0] if companies else Company(),
-        assets=tuple(assets),
-        identities=tuple(identities),
-        windows=tuple(windows),
-    )
+    return said
 
 
-def _read(folder: Path, part: str, kind: type[N], problems: list[str]) -> list[N]:
+def _read(folder: Path, part: str, problems: list[str]) -> Iterator[Said]:
     files = [file for suffix in _SUFFIXES if (file := folder / f"{part}{suffix}").is_file()]
-    found: list[N] = []
     if len(files) > 1:
         problems.append(f"{part} stands in {' and in '.join(file.name for file in files)}; keep one of them")
     for file in files[:1]:
+        statements: list[Statement] = []
         try:
             entries = _entries(file, part)
         except (WatchfloorError, OSError, ValueError) as error:
@@ -70,9 +106,33 @@ def _read(folder: Path, part: str, kind: type[N], problems: list[str]) -> list[N
             named = entry.get(_NAMED_BY.get(part, "name"), "") if isinstance(entry, dict) else ""
             place = f"{file.name}, entry {number}" + (f" ({named})" if named else "")
             try:
-                found.append(kind.from_dict(_plain(part, kind, entry)))
+                statements += statements_of(part, entry)
             except (WatchfloorError, ValueError) as error:
                 problems.append(f"{place}: {error}")
+        yield Said(f"context/{file.name}", statements)
+
+
+def statements_of(part: str, entry: Any) -> list[Statement]:
+    """What an entry says, in the order of its keys. Raises WatchfloorError or ValueError."""
+    kind = PARTS[part]
+    noun = kind.from_dict(_plain(part, kind, entry))
+    if isinstance(noun, Company):
+        return [Statement("company:", "company", noun.model_dump(mode="json", exclude_defaults=True))]
+    if isinstance(noun, Window):
+        return [Statement(f"window:{noun.id}", "window", noun.to_dict())]
+    named = _NAMED_BY[part]
+    name = " ".join(str(getattr(noun, named)).split())
+    entity = f"{named if named != 'name' else 'group'}:{name if named == 'name' else name.lower()}"
+    found = []
+    for key in kind.model_fields:
+        value = getattr(noun, key)
+        if key not in noun.model_fields_set or value in ("", ()) or (kind is Group and key == "name"):
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            attribute = _ATTRIBUTE.get(key, key)
+            plain = checked(entity, attribute, one)
+            if plain is not None:
+                found.append(Statement(entity, attribute, plain))
     return found
 
 

@@ -187,6 +187,7 @@ facts = sa.Table(
     sa.Column("retracted", sa.Boolean, nullable=False),
     sa.UniqueConstraint("tenant", "uid"),
 )
+sa.Index("facts_by_number", facts.c.tenant, facts.c.n)
 sa.Index("facts_by_replaced", facts.c.tenant, facts.c.replaces)
 sa.Index("facts_by_source", facts.c.tenant, facts.c.source, facts.c.entity)
 
