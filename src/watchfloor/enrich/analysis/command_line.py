@@ -5,7 +5,7 @@ Answer: `{"command_line": text (first 2,000 characters), "program": "powershell.
 [names], "families": [names], "families_count": n, "entropy": bits a character, "noise_share": share of carets,
 back-ticks, quotes and plus signs, "obfuscated": bool}`.
 Families: encoded, download, lolbin, tampering, credential_access, recon, persistence, lateral_movement,
-web_shell, obfuscation. Names and techniques follow ATT&CK.
+web_shell, obfuscation, staging, exfiltration, tunnel, bypass, remote_access. Names and techniques follow ATT&CK.
 """
 
 from __future__ import annotations

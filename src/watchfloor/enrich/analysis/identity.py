@@ -6,6 +6,9 @@ Answer: `{"user", "succeeded": bool | null, "error": text, "application": text, 
 null}, "country", "address", "previous": {"country", "address", "time"} | null, "travel": {"km", "minutes",
 "kmh", "impossible": bool} | null, "country_changed": bool | null, "traits": [names]}`. The previous sign-in is
 the last successful one of the same user. Faster than 900 km/h over more than 300 km is impossible.
+Traits: legacy_client, risky, mfa_denied, without_mfa, unknown_device, unmanaged_device, impossible_travel,
+country_changed, anonymised, token_replay, leaked_password, device_code, command_line_client, policy_failed, guest,
+weak_ticket, no_preauthentication, old_ntlm, other_credentials.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ _LEGACY = (
     "imap", "pop", "smtp", "activesync", "mapi", "other clients", "exchange web services", "autodiscover",
     "offline address book", "basic auth", "reporting web services",
 )  # fmt: skip
+_COMMAND_LINES = ("powershell", "azure cli", "command line", "graph explorer", "graph command", "aadinternals")
+_NEW_CREDENTIALS = 9
 _FASTEST_KMH = 900
 _FAR_KM = 300
 _EARTH_KM = 6_371.0
@@ -52,6 +57,8 @@ def traits_of(event: Event, previous: Event | None) -> dict[str, Any] | None:
         "unmanaged_device": device["managed"] is False,
         "impossible_travel": bool(travel and travel["impossible"]),
         "country_changed": bool(changed),
+        **_told_by_provider(raw, risk["events"]),
+        **_told_by_directory(raw, found["logon_type"]),
     }
     return {
         "user": found["user"] or "",
@@ -71,6 +78,42 @@ def traits_of(event: Event, previous: Event | None) -> dict[str, Any] | None:
         "travel": travel,
         "country_changed": changed,
         "traits": sorted(name for name, held in told.items() if held),
+    }
+
+
+def _told_by_provider(raw: dict[str, Any], events: list[str]) -> dict[str, bool]:
+    """What Entra ID or Okta say of a sign-in's way."""
+    named = " ".join(events).lower()
+    protocol = text_at(raw, "properties.authenticationProtocol", "authenticationProtocol").lower()
+    application = text_at(raw, "properties.appDisplayName", "appDisplayName").lower()
+    policy = text_at(raw, "properties.conditionalAccessStatus", "conditionalAccessStatus").lower()
+    kind = text_at(raw, "properties.userType", "userType").lower()
+    proxy = get_path(raw, "securityContext.isProxy") is True
+    return {
+        "anonymised": proxy or any(word in named for word in ("anonym", "maliciousip", "tor")),
+        "token_replay": any(word in named for word in ("anomaloustoken", "tokenissuer", "attackerinthemiddle")),
+        "leaked_password": any(word in named for word in ("leakedcredential", "passwordspray")),
+        "device_code": protocol == "devicecode",
+        "command_line_client": any(word in application for word in _COMMAND_LINES),
+        "policy_failed": policy == "failure",
+        "guest": kind == "guest",
+    }
+
+
+def _told_by_directory(raw: dict[str, Any], logon_type: Any) -> dict[str, bool]:
+    """What a domain controller says of tickets and logons."""
+    event = text_at(raw, "EventID", "System.EventID", "winlog.event_id", "data.win.system.eventID")
+    fields = ("{}", "EventData.{}", "winlog.event_data.{}", "data.win.eventdata.{}")
+
+    def value(name: str) -> str:
+        lower = name[0].lower() + name[1:]
+        return text_at(raw, *(one.format(spelled) for one in fields for spelled in (name, lower))).lower()
+
+    return {
+        "weak_ticket": event == "4769" and value("TicketEncryptionType") in ("0x17", "0x18"),
+        "no_preauthentication": event == "4768" and value("PreAuthType") == "0",
+        "old_ntlm": value("LmPackageName").replace(" ", "") == "ntlmv1",
+        "other_credentials": logon_type == _NEW_CREDENTIALS,
     }
 
 

@@ -1,6 +1,7 @@
 """Collector `traits`: what one event's own content shows. Cheap and deterministic; it asks nobody.
 
-Query: `{"event": uid, "of": "command_line" | "mail" | "cloud_api" | "url" | "identity"}`. The answers stand at
+Query: `{"event": uid, "of": "command_line" | "program" | "network" | "mail" | "cloud_api" | "url" |
+"identity"}`. The answers stand at
 the top of each module of `enrich.analysis`. An event without such content (no command line, no URL, ...) is a
 failed look-up. For `identity`, the same user's sign-in before it is looked up in the lake, too.
 All that is read here is text that an attacker may have written: it can raise suspicion and must never lower it.
@@ -16,7 +17,7 @@ from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import Event
 from watchfloor.core.evidence import Evidence, Lookup
 from watchfloor.core.facets import facets
-from watchfloor.enrich.analysis import cloud_api, command_line, identity, mail, url
+from watchfloor.enrich.analysis import cloud_api, command_line, connection, identity, mail, program, url
 from watchfloor.enrich.collectors.base import Found, LocalCollector, text_of
 from watchfloor.enrich.collectors.events import Events
 from watchfloor.store.lake_reader import LakeReader
@@ -24,6 +25,8 @@ from watchfloor.store.lake_reader import LakeReader
 _AUTHENTICATION = 3002
 _NAMES = {
     "command_line": "command line",
+    "program": "program",
+    "network": "traffic",
     "mail": "message",
     "cloud_api": "API call",
     "url": "URL",
@@ -40,6 +43,8 @@ class TraitsCollector(LocalCollector):
         self._events, self._reader = events, reader
         self._of: dict[str, Callable[[Event], dict[str, Any] | None]] = {
             "command_line": command_line.traits_of,
+            "program": program.traits_of,
+            "network": connection.traits_of,
             "mail": lambda event: mail.traits_of(event, context),
             "cloud_api": cloud_api.traits_of,
             "url": lambda event: url.traits_of(event, context),
