@@ -232,21 +232,25 @@ def calibration(found: Measured) -> str:
 
 
 def cats(data: Path, ahead: int = HOUR) -> Iterator[Example]:
-    """The four sets of CATS, each in order of time, with what anomaly and learned detectors say on the way. The label
-    is taken out of the alert first."""
+    """The sets of CATS, each in order of time, with what anomaly and learned detectors say on the way."""
     for file in sorted((data / "cats").glob("*.zip")):
-        with zipfile.ZipFile(file) as archive:
-            (name,) = (n for n in archive.namelist() if n.endswith(".jsonl"))
-            rows = [json.loads(line) for line in io.TextIOWrapper(archive.open(name), "utf-8") if line.strip()]
-        told = []
-        for position, row in enumerate(rows):
-            alert = {key: value for key, value in row["full_alert"].items() if key != "metadata"}
-            told.append((event_of(alert, name, position), "attack" if row["metadata"]["misuse"] else ""))
-        told.sort(key=lambda one: (one[0].time, one[0].position))
-        yield from sequence(_signalled(told), file.stem, detector(data), ahead)
+        yield from alert_set(file, data, ahead)
 
 
-def _signalled(told: Sequence[tuple[Any, str]]) -> Iterator[Told]:
+def alert_set(file: Path, data: Path, ahead: int = HOUR) -> list[Example]:
+    """One set of CATS. The label is taken out of the alert first."""
+    with zipfile.ZipFile(file) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".jsonl"))
+        rows = [json.loads(line) for line in io.TextIOWrapper(archive.open(name), "utf-8") if line.strip()]
+    told = []
+    for position, row in enumerate(rows):
+        alert = {key: value for key, value in row["full_alert"].items() if key != "metadata"}
+        told.append((event_of(alert, name, position), "attack" if row["metadata"]["misuse"] else ""))
+    told.sort(key=lambda one: (one[0].time, one[0].position))
+    return sequence(signalled(told), file.stem, detector(data), ahead)
+
+
+def signalled(told: Sequence[tuple[Any, str]]) -> Iterator[Told]:
     clock = max(event.time for event, _ in told)
     anomalies = Anomalies.shipped("bench", lambda: clock)
     for event, attack in told:

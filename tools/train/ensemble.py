@@ -52,7 +52,8 @@ _A_MINUTE = 5
 
 class Example(NamedTuple):
     """An alert or event that is judged, and of which `attack` it is, none where it is harmless. `group` is held out
-    together; `part` is the set it comes from; `weight` is less for what is told again and again."""
+    together; `part` is the set it comes from; `weight` is less for what is told again and again; `entities` are those
+    of its first finding."""
 
     features: dict[str, float]
     group: str
@@ -60,6 +61,7 @@ class Example(NamedTuple):
     time: int
     attack: str = ""
     weight: float = 1.0
+    entities: tuple[str, ...] = ()
 
     @property
     def bad(self) -> bool:
@@ -245,7 +247,14 @@ def sequence(told: Iterable[Told], part: str, found_by: Detector, ahead: int = H
             rows.append((raised[0], attack, said(raised, signals, tested)))
     around = surroundings(findings, ahead=ahead)
     return [
-        Example(features(says, around[first.uid]), first.detection.uid, part, first.time, attack)
+        Example(
+            features(says, around[first.uid]),
+            first.detection.uid,
+            part,
+            first.time,
+            attack,
+            entities=tuple(dict.fromkeys(i.entity.key for i in first.involved)),
+        )
         for first, attack, says in rows
     ]
 
