@@ -66,6 +66,10 @@ class TenantIntel(Intelligence):
         self._found: dict[Pair, tuple[Indicator, ...]] = {}
         self._turn = threading.Lock()
 
+    @property
+    def reaches_back(self) -> int:
+        return self._lookback
+
     def refresh(self) -> None:
         """Take in what feeds have brought since: a look into the database, and what is new."""
         with self._turn:

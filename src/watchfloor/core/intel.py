@@ -218,6 +218,11 @@ class Intelligence:
     """One tenant's intelligence, wherever it is kept, as detections and collectors ask it."""
 
     @property
+    def reaches_back(self) -> int:
+        """How long (ms) before the time that its author names an indicator is made to hold."""
+        return 0
+
+    @property
     def counts(self) -> Counts:
         raise NotImplementedError
 

@@ -39,6 +39,29 @@ def day_ratio(data: Any) -> float | None:
     return round(today / max(before, 1.0), PLACES)
 
 
+def hour_ratio(data: Any) -> float | None:
+    """Events of the last hour against the mean of an hour on the days that had any. None without two such days."""
+    count, now, days = (_number(data, path) for path in DERIVED["hour_ratio"].paths)
+    if count is None or now is None or days is None or days < 2:
+        return None
+    return round(now / max((count - now) / (days * 24), 1.0), PLACES)
+
+
+def family_share(data: Any) -> float | None:
+    """The share of attacks among a family's labels, shrunk to the base."""
+    attacks, labels = (_number(data, path) for path in DERIVED["family_share"].paths)
+    if attacks is None or labels is None:
+        return None
+    return round((attacks + _BASE_SHARE * _BASE_LABELS) / (labels + _BASE_LABELS), PLACES)
+
+
+def peer_share(data: Any) -> float | None:
+    """Of those who are alike the share that did it, by their spellings. None where fewer than three are known."""
+    did = max((_number(data, path) or 0.0) for path in DERIVED["peer_share"].paths[:2])
+    known = _number(data, DERIVED["peer_share"].paths[2])
+    return None if known is None or known < 3 else round(min(1.0, did / known), PLACES)
+
+
 def _number(data: Any, path: str) -> float | None:
     value = get_path(data, path)
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
@@ -49,6 +72,9 @@ DERIVED: dict[str, Derivation] = {
         shrunk_share, ("detection.malicious", "detection.total", "family.malicious", "family.total")
     ),
     "day_ratio": Derivation(day_ratio, ("count", "within:24", "population.days")),
+    "hour_ratio": Derivation(hour_ratio, ("count", "within:1", "days")),
+    "family_share": Derivation(family_share, ("family.malicious", "family.total")),
+    "peer_share": Derivation(peer_share, ("distinct:user", "distinct:host", "peers.known")),
 }
 
 

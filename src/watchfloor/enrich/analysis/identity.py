@@ -90,7 +90,7 @@ def _told_by_provider(raw: dict[str, Any], events: list[str]) -> dict[str, bool]
     kind = text_at(raw, "properties.userType", "userType").lower()
     proxy = get_path(raw, "securityContext.isProxy") is True
     return {
-        "anonymised": proxy or any(word in named for word in ("anonym", "maliciousip", "tor")),
+        "anonymised": proxy or any(word in named for word in ("anonym", "maliciousip")),
         "token_replay": any(word in named for word in ("anomaloustoken", "tokenissuer", "attackerinthemiddle")),
         "leaked_password": any(word in named for word in ("leakedcredential", "passwordspray")),
         "device_code": protocol == "devicecode",

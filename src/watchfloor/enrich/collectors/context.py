@@ -3,7 +3,13 @@
 Query `{"entity": "user:alice"}`. Answer: `{"entity": key, "resolved": key, "known": true, "identity": {"user",
 "mail", "title", "department", "manager", "privileged", "service_account", "leaving_on", "leaving_in_days": 9 |
 null} | null, "asset": {"host", "addresses", "os", "role", "criticality", "owner", "tags"} | null, "company":
-{"egress_address", "public_address", "internal_address", "domain", "mail_domain", "cloud_account": booleans}}`.
+{"egress_address", "public_address", "internal_address", "domain", "mail_domain", "cloud_account": booleans}}`; identity and asset have all that is known of them, groups and approved
+tools among it. Of a host that is known it may be asked besides: `"user": [spellings]` gives `"owner_acts": true | false
+| null` (null: nobody owns it), `"program": name` gives `"approved": bool` (it is among the approved tools of the host or
+of that user), `"cve": id` gives `"tagged_vulnerable": bool`.
+
+Query `{"country": "DE"}`. Answer: `{"country", "company_country": true | false | null}`; null where the owner names
+none.
 
 Query `{"windows": {"at": ms}}` or `{"windows": {"first": ms, "last": ms, "users": [..], "hosts": [..],
 "addresses": [..], "countries": [..], "commands": [..]}}`; each list holds the spellings of ONE thing (the singular
@@ -25,11 +31,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from watchfloor.core.clock import SECOND
-from watchfloor.core.context import Company, Context, Identity
+from watchfloor.core.context import Asset, Company, Context, Identity
 from watchfloor.core.entity import Entity
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.evidence import Lookup
+from watchfloor.core.facets import plain_user
 from watchfloor.enrich.analysis.addresses import internal, within
+from watchfloor.enrich.analysis.program import stem
 from watchfloor.enrich.collectors.base import Found, LocalCollector, text_of
 from watchfloor.enrich.collectors.windows import open_windows
 
@@ -54,9 +62,15 @@ class ContextCollector(LocalCollector):
             return Found(open_windows(context, query["windows"]), "context/windows", "A")
         if isinstance(query.get("time"), int):
             return Found(self._time(query["time"]), "context/company", "A")
-        return self._entity(Entity.from_key(text_of(query, "entity")), lookup.as_of)
+        if isinstance(query.get("country"), str):
+            return Found(self._country(query["country"]), "context/company", "A")
+        return self._entity(Entity.from_key(text_of(query, "entity")), lookup.as_of, query)
 
-    def _entity(self, entity: Entity, as_of: int) -> Found:
+    def _country(self, country: str) -> dict[str, Any]:
+        named = {one.upper() for one in self._context.company.countries}
+        return {"country": country, "company_country": country.upper() in named if named else None}
+
+    def _entity(self, entity: Entity, as_of: int, query: dict[str, Any]) -> Found:
         context = self._context
         identity, asset = context.identity(entity), context.asset(entity)
         part = _MISSING.get(entity.type)
@@ -70,7 +84,27 @@ class ContextCollector(LocalCollector):
             "asset": asset.to_dict() if asset else None,
             "company": _of_company(context.company, entity),
         }
+        if asset is not None:
+            answer |= self._of_host(asset, query)
         return Found(answer, f"context/{part or 'company'}", "A")
+
+    def _of_host(self, asset: Asset, query: dict[str, Any]) -> dict[str, Any]:
+        """What is asked of a host besides, as far as it is."""
+        user, program, cve = (query.get(name) for name in ("user", "program", "cve"))
+        names = [user] if isinstance(user, str) else user if isinstance(user, list) else []
+        who = [Entity(type="user", value=plain_user(one)) for one in names if isinstance(one, str)]
+        answer: dict[str, Any] = {}
+        if who:
+            owner = Entity(type="user", value=plain_user(asset.owner))
+            me = {self._context.resolve(one) for one in who}
+            answer["owner_acts"] = self._context.resolve(owner) in me if asset.owner else None
+        if isinstance(program, str):
+            people = [one for one in map(self._context.identity, who) if one is not None]
+            tools = [*asset.approved_tools, *(tool for one in people for tool in one.approved_tools)]
+            answer["approved"] = stem(program) in map(stem, tools)
+        if isinstance(cve, str):
+            answer["tagged_vulnerable"] = cve.lower() in {tag.lower() for tag in asset.tags}
+        return answer
 
     def _identity(self, identity: Identity, as_of: int) -> dict[str, Any]:
         facts = identity.to_dict()

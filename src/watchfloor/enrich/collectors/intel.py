@@ -5,9 +5,11 @@ Query: `{"type": "address", "value": "203.0.113.7"}` or `{"entity": "address:203
 "CVE-2021-44228"}`.
 Answer: `{"type": t, "value": v, "matches": 1, "stale": 0, "indicators": [{"type", "value", "kind",
 "description", "confidence", "source", "validity": "valid" | "expired" | "not_yet", "valid_until": ms | null}] |
-null, "lists": [{"name", "title", "kind", "vouches"}] | null, "vouched": false, "problems": 0}`; an indicator has its
-"marking" (`tlp:amber`) where there is one. `matches` counts valid indicators; a null list was not checked because none
-are loaded; `problems` counts entries of files that could not be read.
+null, "sources": 1, "newest_days": 12 | null, "expired_days": 400 | null, "lists": [{"name", "title", "kind",
+"vouches"}] | null, "vouched": false, "problems": 0}`; an indicator has its "marking" (`tlp:amber`) where there is one.
+`matches` counts valid indicators and `sources` who gives them; `newest_days` is the age of the newest of them that its
+author dates; `expired_days` tells how long ago the last of the stale ones expired. A null list was not checked because
+none are loaded; `problems` counts entries of files that could not be read.
 For a vulnerability: `{"cve": id, "exploited": true, "vulnerability": {...} | null}`.
 """
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from watchfloor.core.clock import DAY
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.evidence import Lookup
 from watchfloor.core.intel import INDICATOR_TYPES, Indicator, Intelligence, spelled
@@ -49,16 +52,23 @@ class IntelCollector(LocalCollector):
             "value": value,
             "matches": len(valid),
             "stale": len(stale),
+            "sources": len({i.source for i in valid}),
+            "newest_days": self._newest_days(valid, lookup.as_of),
+            "expired_days": _expired_days(stale, lookup.as_of),
             "indicators": [_indicator(i, lookup.as_of) for i in (valid + stale)[:_MOST]],
             "lists": [{"name": o.name, "title": o.title, "kind": o.kind, "vouches": o.vouches} for o in lists],
             "vouched": any(one.vouches for one in lists),
             "problems": counts.problems,
         }
         if not counts.indicators:
-            answer |= {"indicators": None, "matches": None, "stale": None}
+            answer |= {"indicators": None, "matches": None, "stale": None, "sources": None}
         if not counts.warninglists:
             answer |= {"lists": None, "vouched": None}
         return Found(answer, _source(valid, [one.name for one in lists]), "C")
+
+    def _newest_days(self, valid: list[Indicator], at: int) -> int | None:
+        dated = [i.valid_from + self._intel.reaches_back for i in valid if i.valid_from]
+        return max(0, at - max(dated)) // DAY if dated else None
 
     def _vulnerability(self, cve: str) -> dict[str, Any]:
         if not self._intel.counts.vulnerabilities:
@@ -69,6 +79,11 @@ class IntelCollector(LocalCollector):
             "exploited": found is not None,
             "vulnerability": found.to_dict() if found else None,
         }
+
+
+def _expired_days(stale: list[Indicator], at: int) -> int | None:
+    ended = [i.valid_until for i in stale if i.valid_until is not None and i.valid_until <= at]
+    return (at - max(ended)) // DAY if ended else None
 
 
 def _subject(query: dict[str, Any]) -> tuple[str, str]:
