@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from watchfloor.core.errors import WatchfloorError
-from watchfloor.ingest.context_exports import ExportMapping, Read, mappings, read_export
-from watchfloor.ingest.context_rows import rows_of
+from watchfloor.ingest.context_exports import ExportMapping, mappings, read_export
+from watchfloor.ingest.context_rows import Read, rows_of
 
 UTC = ZoneInfo("UTC")
 CASES = [(one, number) for one in mappings() for number in range(len(one.tests))]
@@ -37,7 +37,7 @@ def test_a_mapping_says_what_its_tests_state(mapping: ExportMapping, number: int
     (tmp_path / "export.json").write_text(json.dumps([test["row"]]))
     found = read(tmp_path / "export.json")
     assert [one.problem for one in found] == [""]
-    assert [one.mapping for one in found] == [mapping.name], "the mapping that knows most of the row takes it"
+    assert [one.source for one in found] == [mapping.name], "the mapping that knows most of the row takes it"
     wanted = [fact + [None] * (5 - len(fact)) if len(fact) == 4 else fact for fact in test["facts"]]
     assert sorted(stated(found), key=str) == sorted(wanted, key=str)
 
@@ -72,7 +72,7 @@ def test_ldif_with_binary_sids_users_computers_and_what_is_neither(tmp_path: Pat
     user, computer, unit, broken = read(tmp_path / "ad.ldif")
     assert ["user:s-1-5-21-1-2-3-1101", "sid", "s-1-5-21-1-2-3-1101"] in stated([user])
     assert ["user:s-1-5-21-1-2-3-1101", "upn", "alice@acme.example"] in stated([user])
-    assert (computer.mapping, unit.mapping, broken.mapping) == ("ad/computers", "", "")
+    assert (computer.source, unit.source, broken.source) == ("ad/computers", "", "")
     assert ["host:s-1-5-21-1-2-3-2007", "fqdn", "ws-7.acme.example"] in stated([computer])
     assert "no mapping knows" in unit.problem
     assert "not LDIF" in broken.problem

@@ -28,11 +28,13 @@ from watchfloor.store.accounts import Accounts
 from watchfloor.store.database import Database
 from watchfloor.store.documents import Documents
 from watchfloor.store.evidence import EvidenceStore
+from watchfloor.store.facts import FactStore
 from watchfloor.store.home import Home
 from watchfloor.store.intel import IntelStore
 from watchfloor.store.usual import UsualStore
 
 if TYPE_CHECKING:
+    from watchfloor.app.context import ContextBook
     from watchfloor.core.finding import Finding
     from watchfloor.core.scorecard import Scorecard
     from watchfloor.detect import Detector
@@ -72,6 +74,7 @@ class Parts:
         self.accounts = Accounts(self._database)
         self.intel_store = IntelStore(self._database)
         self.usual = UsualStore(self._database)
+        self.facts = FactStore(self._database)
         self.keys = KeyRing(home.keys / settings.tenant)
         self._executor: Executor | None = None
 
@@ -92,10 +95,20 @@ class Parts:
         return read_policy(self.settings.policy)
 
     @cached_property
-    def context(self) -> Context:
-        from watchfloor.ingest.context import load_context
+    def context_book(self) -> ContextBook:
+        from watchfloor.app.context import ContextBook
 
-        return load_context(self.settings.context) if self.settings.context else Context()
+        return ContextBook(self)
+
+    @cached_property
+    def context(self) -> Context:
+        """What is known and true now; `context.at(time)` is what is known now and was true at another time."""
+        return self.context_book.now()
+
+    def refresh_context(self) -> None:
+        """See facts that came since, here or in another process."""
+        if self.context_book.changed():
+            self.__dict__["context"] = self.context_book.now()
 
     @cached_property
     def intel(self) -> TenantIntel:
@@ -166,6 +179,7 @@ class Parts:
         from watchfloor.enrich import Enricher, Past, collectors_for
 
         self.intel.refresh()
+        self.refresh_context()
         reader = self.lake.reader(self.tenant)
         past = Past(findings, self.context, self.labels(), self._cases, self._suppressions)
         collectors = collectors_for(self.lake, reader, self.context, self.intel, past)

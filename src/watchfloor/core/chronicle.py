@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from watchfloor.core.context import Asset, Company, Context, Group, Identity, Window
 from watchfloor.core.fact import BEGINNING, CRITICALITY, FOREVER, OWNERS, Fact, as_known, as_true
-from watchfloor.core.resolution import Conflict, Join, Record, Resolution, records_of, resolve
+from watchfloor.core.resolution import Conflict, Join, Record, Resolution, finder, records_of, resolve
 
 _SEGMENTS = 8
 _NAMING = ("upn", "mail_alias", "account", "sid", "object_id", "okta_id", "principal")
@@ -34,6 +34,12 @@ class Moment(NamedTuple):
     context: Context
     resolution: Resolution
     hosts: dict[tuple[str, str], str]
+
+    def meant(self, kind: str, end: str) -> list[list[Record]]:
+        """The entities that somebody can mean by `user:alice`, any spelling of it, or a record's place."""
+        some = [(record, entity) for entity in self.resolution.entities for record in entity]
+        found = finder([record for record, _ in some])(kind, end)
+        return list({id(some[index][1]): some[index][1] for index in sorted(found)}.values())
 
 
 def context_at(facts: Iterable[Fact], *, known: int, true: int) -> Context:
@@ -70,6 +76,14 @@ class Chronicle:
             if len(self._moments) > _SEGMENTS:
                 self._moments.popitem(last=False)
         return found
+
+    def span(self, true: int) -> tuple[int, int]:
+        """From when to when (ms, the end excluded) the lasting context is what it is at a time."""
+        segment = bisect_right(self._breaks, true)
+        return (
+            self._breaks[segment - 1] if segment else BEGINNING,
+            self._breaks[segment] if segment < len(self._breaks) else FOREVER,
+        )
 
     def holder(self, address: str, true: int) -> str | None:
         """The name of the host that has an address by a lease; empty when two have it or its host is not known; None

@@ -22,9 +22,9 @@ BEGINNING = 0
 FOREVER = 253_402_300_799_999
 """Valid to here (the end of the year 9999): nobody stated an end."""
 MOST_TEXT = 2_000
-OWNERS = ("person/", "context/", "api/")
-"""Sources in which the owner speaks, the weightiest first: by hand, in the context folder, by the API. What they call
-an entity is how they want it known; a product's export is believed less where both speak."""
+OWNERS = ("person/", "context/", "import/", "api/")
+"""Sources in which the owner speaks, the weightiest first: by hand, in the context folder, in an imported file of that
+form, by the API. What they call an entity is how they want it known; a product that says otherwise counts less."""
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):

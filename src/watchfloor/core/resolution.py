@@ -230,7 +230,7 @@ def _by_word(records: Sequence[Record], forest: _Forest, joins: list[Join], conf
     words = [fact for record in records for name in sorted(_WORDS) for fact in record.facts.get(name, ())]
     if not words:
         return
-    find = _finder(records)
+    find = finder(records)
     for fact in sorted(words, key=lambda f: (f.recorded_at, f.uid)):
         kind = fact.kind
         sides = [find(kind, end) for end in (fact.entity, str(fact.value))]
@@ -248,7 +248,7 @@ def _by_word(records: Sequence[Record], forest: _Forest, joins: list[Join], conf
             joins.append(Join("person", named, places, f"{fact.recorded_by} says that {named} are not the same"))
 
 
-def _finder(records: Sequence[Record]) -> Callable[[str, str], set[int]]:
+def finder(records: Sequence[Record]) -> Callable[[str, str], set[int]]:
     """Finds the records that a person means: by place, by key, or by any spelling."""
 
     by_place = {record.place: index for index, record in enumerate(records) if record.states}
@@ -260,9 +260,10 @@ def _finder(records: Sequence[Record]) -> Callable[[str, str], set[int]]:
             by_name[record.kind, name].add(index)
 
     def find(kind: str, end: str) -> set[int]:
-        if (index := by_place.get(end)) is not None:
-            return {index}
         value = end.partition(":")[2]
+        for place in (end, value):
+            if place in by_place:
+                return {by_place[place]}
         return by_name.get((kind, plain_user(value) if kind == "user" else value.lower()), set())
 
     return find

@@ -25,6 +25,7 @@ from watchfloor.core.context import Asset, Company, Context, Group, Identity, Wi
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.fact import Fact, Statement, checked
 from watchfloor.core.noun import Noun
+from watchfloor.ingest.context_rows import Read, Row
 
 _SUFFIXES = (".yaml", ".yml", ".json", ".csv")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -96,20 +97,30 @@ def _read(folder: Path, part: str, problems: list[str]) -> Iterator[Said]:
     if len(files) > 1:
         problems.append(f"{part} stands in {' and in '.join(file.name for file in files)}; keep one of them")
     for file in files[:1]:
-        statements: list[Statement] = []
         try:
-            entries = _entries(file, part)
+            reads = list(read_part(file))
         except (WatchfloorError, OSError, ValueError) as error:
             problems.append(f"{file.name}: {error}")
             continue
-        for number, entry in enumerate(entries, 1):
-            named = entry.get(_NAMED_BY.get(part, "name"), "") if isinstance(entry, dict) else ""
-            place = f"{file.name}, entry {number}" + (f" ({named})" if named else "")
-            try:
-                statements += statements_of(part, entry)
-            except (WatchfloorError, ValueError) as error:
-                problems.append(f"{place}: {error}")
-        yield Said(f"context/{file.name}", statements)
+        problems += [one.problem for one in reads if one.problem]
+        yield Said(f"context/{file.name}", [statement for one in reads for statement in one.statements])
+
+
+def read_part(file: Path) -> Iterator[Read]:
+    """What each entry of a file of this form says. Raises WatchfloorError where the whole cannot be read."""
+    part = file.stem
+    try:
+        entries = _entries(file, part)
+    except ValueError as error:
+        raise WatchfloorError(str(error)) from None
+    for number, entry in enumerate(entries, 1):
+        named = entry.get(_NAMED_BY.get(part, "name"), "") if isinstance(entry, dict) else ""
+        place = f"{file.name}, entry {number}" + (f" ({named})" if named else "")
+        row = Row(number, {}, orjson.dumps(entry, default=str, option=orjson.OPT_NON_STR_KEYS))
+        try:
+            yield Read(row, f"import/{file.name}", statements_of(part, entry))
+        except (WatchfloorError, ValueError) as error:
+            yield Read(row, "", [], f"{place}: {error}")
 
 
 def statements_of(part: str, entry: Any) -> list[Statement]:

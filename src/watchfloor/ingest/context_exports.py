@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from watchfloor import content
@@ -19,7 +19,7 @@ from watchfloor.core.clock import SECOND, parse_iso, to_ms
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.fact import ATTRIBUTES, Statement, checked
 from watchfloor.core.noun import Noun
-from watchfloor.ingest.context_rows import Row, rows_of
+from watchfloor.ingest.context_rows import Read, rows_of
 
 _FILETIME_NEVER = {0, 0x7FFFFFFFFFFFFFFF}
 _US_TIME = ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S")
@@ -80,15 +80,6 @@ class ExportMapping(Noun):
                 if plain is not None:
                     found.append(Statement(entity, attribute, plain, *span))
         return found
-
-
-class Read(NamedTuple):
-    """A row as what it says, or as what is wrong with it; `mapping` is empty where none knows it."""
-
-    row: Row
-    mapping: str
-    statements: list[Statement]
-    problem: str = ""
 
 
 def mappings() -> tuple[ExportMapping, ...]:

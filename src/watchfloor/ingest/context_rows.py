@@ -19,6 +19,7 @@ import orjson
 
 from watchfloor import content
 from watchfloor.core.errors import WatchfloorError
+from watchfloor.core.fact import Statement
 
 MOST_BYTES = 1_000_000_000
 _MOST_COLUMNS = 1_000
@@ -35,6 +36,15 @@ class Row(NamedTuple):
     number: int
     columns: dict[str, Any]
     raw: bytes
+    problem: str = ""
+
+
+class Read(NamedTuple):
+    """A row as what it says, or as what is wrong with it; `source` is who says it by default (a mapping's name)."""
+
+    row: Row
+    source: str
+    statements: list[Statement]
     problem: str = ""
 
 
