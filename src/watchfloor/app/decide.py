@@ -40,6 +40,7 @@ class Decider:
     def run(self, findings: Sequence[Finding], report: Report) -> list[str]:
         """Correlate and decide. Returns the uids of the cases decided anew."""
         parts = self._parts
+        parts.refresh_context()
         cases = self._book.drawn(findings)
         labels = parts.labels()
         self._begin(labels)
@@ -87,7 +88,7 @@ class Decider:
             parts.catalogue.digest,
             parts.scorecard.digest(),
             parts.policy.digest(),
-            parts.context.digest(),
+            f"{parts.context.digest()} {parts.context_book.mark}",
             parts.intel.mark,
             parts.documents.count(parts.tenant, Verdict),
         )

@@ -54,7 +54,7 @@ def targets_of(case: Case, findings: Sequence[Finding], context: Context) -> tup
     found = []
     for finding in sorted(findings, key=lambda f: (f.time, f.uid)):
         for involvement in finding.involved:
-            plain = context.resolve(involvement.entity)
+            plain = context.at(finding.time).resolve(involvement.entity)
             if plain in kept or involvement.entity in kept:
                 found.append(Target(involvement.entity, plain, involvement.role, finding))
     return tuple(found)

@@ -141,6 +141,7 @@ class Asker:
         self._case, self._facets, self._context, self._as_of = case, facets, context, as_of
         self._digest = case_digest(case)
         self._resolved: dict[str, Entity] = {}
+        self._moment = context
         repeats = Counter(f.detection.uid for f in findings)
         ordered = sorted(findings, key=lambda f: (-f.severity, repeats[f.detection.uid], f.time, f.uid))
         self._rows = [self._row(finding) for finding in ordered]
@@ -176,7 +177,7 @@ class Asker:
                 yield Asked(question=question.id, about=put.about, lookup=put.lookup, values=said, left_out=skipped)
 
     def _row(self, finding: Finding) -> _Row:
-        entities = ((self._resolve(i.entity), i.role) for i in finding.involved)
+        entities = ((self._resolve(i.entity, finding.time), i.role) for i in finding.involved)
         return _Row(
             finding=finding,
             facets=self._facets.get(finding.event_uid, {}),
@@ -196,10 +197,15 @@ class Asker:
             have.update((name, _hashable(value_of(name))) for name in missing)
         return tuple([have[name] for name in form.names])
 
-    def _resolve(self, entity: Entity) -> Entity:
+    def _resolve(self, entity: Entity, time: int) -> Entity:
+        """The entity as it was true at a time: an address is another host's once its lease is."""
+        moment = self._context.at(time)
+        if moment is not self._moment:
+            self._moment = moment
+            self._resolved.clear()
         found = self._resolved.get(entity.key)
         if found is None:
-            found = self._resolved[entity.key] = self._context.resolve(entity)
+            found = self._resolved[entity.key] = moment.resolve(entity)
         return found
 
     def _lookup(self, form: Form, subjects: Sequence[_Subject]) -> _Put:
@@ -249,8 +255,9 @@ class Asker:
         entity = subject.entity
         if entity is None:
             return []
-        raw = (i.entity for i in subject.finding.involved if self._resolve(i.entity) == entity)
-        known = {s for e in (entity, *raw) for s in (e.value, *self._context.spellings(e))}
+        time = subject.finding.time
+        raw = (i.entity for i in subject.finding.involved if self._resolve(i.entity, time) == entity)
+        known = {s for e in (entity, *raw) for s in (e.value, *self._context.at(time).spellings(e))}
         return sorted(known)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from watchfloor.core.case import Case
 from watchfloor.core.clock import HOUR
 from watchfloor.core.context import Context
+from watchfloor.core.entity import Entity
 from watchfloor.core.finding import Finding, Severity
 from watchfloor.core.policy import CorrelationPolicy
 from watchfloor.triage.cases import Join, build_case
@@ -66,7 +67,8 @@ def _commonness(groups: Sequence[Group], context: Context, policy: CorrelationPo
     That a web server has a thousand clients with a failed request each makes two severe findings on it no less telling.
     What a known scanner sets off says nothing on how common its targets are; the scanner itself ties nothing.
     """
-    scanners = frozenset(f"host:{a.host.lower()}" for a in context.assets if "scanner" in a.tags)
+    hosts = {(key, group.start) for group in groups for key in group.shares if key.startswith("host:")}
+    scanners = frozenset(key for key, time in hosts if _scans(key, context.at(time)))
     genuine = [group for group in groups if scanners.isdisjoint(group.shares)]
     found = {}
     for least in sorted({group.severity for group in groups}):
@@ -74,6 +76,11 @@ def _commonness(groups: Sequence[Group], context: Context, policy: CorrelationPo
         partners = _partners(some)
         found[least] = Commonness(partners, _hubs(some, partners, policy) | scanners)
     return found
+
+
+def _scans(key: str, context: Context) -> bool:
+    asset = context.asset(Entity.from_key(key))
+    return asset is not None and "scanner" in asset.tags
 
 
 def _partners(groups: Sequence[Group]) -> Counter[str]:

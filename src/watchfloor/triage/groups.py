@@ -99,7 +99,7 @@ def rows_of(findings: Iterable[Finding], context: Context) -> list[Row]:
         involved: dict[str, _Resolved] = {}
         others = len(finding.involved) > 1
         for item in finding.involved:
-            found = resolve(item)
+            found = resolve(item, finding.time)
             # ... unless the alert names nothing else: then the host is what it is about.
             if others and item.entity.type == "host" and finding.layer in OBSERVED and item.role == "target":
                 found = found._replace(shared=True)
@@ -122,14 +122,18 @@ class _Resolved(NamedTuple):
 
 
 class _Resolver:
-    """Involvements in the case's spelling, each reckoned once."""
+    """Involvements in the case's spelling, each as it was true at its time; reckoned once for each context."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self._over_time = self._context = context
         self._egress = [n for text in context.company.egress_addresses for n in _networks(text)]
         self._known: dict[tuple[str, str, Role], _Resolved] = {}
 
-    def __call__(self, item: Involvement) -> _Resolved:
+    def __call__(self, item: Involvement, time: int) -> _Resolved:
+        context = self._over_time.at(time)
+        if context is not self._context:
+            self._context = context
+            self._known.clear()
         place = (item.entity.type, item.entity.value, item.role)
         found = self._known.get(place)
         if found is None:

@@ -45,9 +45,9 @@ class TraitsCollector(LocalCollector):
             "command_line": command_line.traits_of,
             "program": program.traits_of,
             "network": connection.traits_of,
-            "mail": lambda event: mail.traits_of(event, context),
+            "mail": lambda event: mail.traits_of(event, context.at(event.time)),
             "cloud_api": cloud_api.traits_of,
-            "url": lambda event: url.traits_of(event, context),
+            "url": lambda event: url.traits_of(event, context.at(event.time)),
             "identity": self._identity,
         }
 
