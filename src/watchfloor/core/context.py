@@ -113,6 +113,11 @@ class Context(Noun):
         over_time: Callable[[int], Context] | None = self.__dict__.get("over_time")
         return over_time(time) if over_time else self
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing at all is known."""
+        return not (self.assets or self.identities or self.windows or self.groups) and self.company == Company()
+
     def seen(self, over_time: Callable[[int], Context], holder: Callable[[str], str | None] | None = None) -> Context:
         """This context as one moment of many. `holder` tells which host has an address by a lease: its name, empty when
         that cannot be told, None without a lease. Neither is part of what it says: they are no fields."""

@@ -3,10 +3,11 @@
 Query `{"entity": "user:alice"}`. Answer: `{"entity": key, "resolved": key, "known": true, "identity": {"user",
 "mail", "title", "department", "manager", "privileged", "service_account", "leaving_on", "leaving_in_days": 9 |
 null} | null, "asset": {"host", "addresses", "os", "role", "criticality", "owner", "tags"} | null, "company":
-{"egress_address", "public_address", "internal_address", "domain", "mail_domain", "cloud_account": booleans}}`; identity and asset have all that is known of them, groups and approved
-tools among it. Of a host that is known it may be asked besides: `"user": [spellings]` gives `"owner_acts": true | false
+{"egress_address", "public_address", "internal_address", "domain", "mail_domain", "cloud_account": booleans}}`, as it
+was true at the time of the look-up; identity and asset have all that is known of them, groups and approved tools among
+it. Of a host that is known it may be asked besides: `"user": [spellings]` gives `"owner_acts": true | false
 | null` (null: nobody owns it), `"program": name` gives `"approved": bool` (it is among the approved tools of the host or
-of that user), `"cve": id` gives `"tagged_vulnerable": bool`.
+of that user, or of a group of theirs), `"cve": id` gives `"tagged_vulnerable": bool`.
 
 Query `{"country": "DE"}`. Answer: `{"country", "company_country": true | false | null}`; null where the owner names
 none.
@@ -51,12 +52,11 @@ class ContextCollector(LocalCollector):
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._empty = context == Context()
         self._zone = ZoneInfo(context.company.timezone)
 
     def answer(self, lookup: Lookup) -> Found:
-        query, context = lookup.query, self._context
-        if self._empty:
+        query, context = lookup.query, self._context.at(lookup.as_of)
+        if context.empty:
             raise WatchfloorError("no business context is loaded", do="Name its folder in the settings")
         if isinstance(query.get("windows"), dict):
             return Found(open_windows(context, query["windows"]), "context/windows", "A")
@@ -64,14 +64,13 @@ class ContextCollector(LocalCollector):
             return Found(self._time(query["time"]), "context/company", "A")
         if isinstance(query.get("country"), str):
             return Found(self._country(query["country"]), "context/company", "A")
-        return self._entity(Entity.from_key(text_of(query, "entity")), lookup.as_of, query)
+        return self._entity(context, Entity.from_key(text_of(query, "entity")), lookup)
 
     def _country(self, country: str) -> dict[str, Any]:
         named = {one.upper() for one in self._context.company.countries}
         return {"country": country, "company_country": country.upper() in named if named else None}
 
-    def _entity(self, entity: Entity, as_of: int, query: dict[str, Any]) -> Found:
-        context = self._context
+    def _entity(self, context: Context, entity: Entity, lookup: Lookup) -> Found:
         identity, asset = context.identity(entity), context.asset(entity)
         part = _MISSING.get(entity.type)
         if part and not getattr(context, part):
@@ -80,31 +79,13 @@ class ContextCollector(LocalCollector):
             "entity": entity.key,
             "resolved": context.resolve(entity).key,
             "known": identity is not None or asset is not None,
-            "identity": self._identity(identity, as_of) if identity else None,
+            "identity": self._identity(identity, lookup.as_of) if identity else None,
             "asset": asset.to_dict() if asset else None,
             "company": _of_company(context.company, entity),
         }
         if asset is not None:
-            answer |= self._of_host(asset, query)
+            answer |= _of_host(context, asset, lookup.query)
         return Found(answer, f"context/{part or 'company'}", "A")
-
-    def _of_host(self, asset: Asset, query: dict[str, Any]) -> dict[str, Any]:
-        """What is asked of a host besides, as far as it is."""
-        user, program, cve = (query.get(name) for name in ("user", "program", "cve"))
-        names = [user] if isinstance(user, str) else user if isinstance(user, list) else []
-        who = [Entity(type="user", value=plain_user(one)) for one in names if isinstance(one, str)]
-        answer: dict[str, Any] = {}
-        if who:
-            owner = Entity(type="user", value=plain_user(asset.owner))
-            me = {self._context.resolve(one) for one in who}
-            answer["owner_acts"] = self._context.resolve(owner) in me if asset.owner else None
-        if isinstance(program, str):
-            people = [one for one in map(self._context.identity, who) if one is not None]
-            tools = [*asset.approved_tools, *(tool for one in people for tool in one.approved_tools)]
-            answer["approved"] = stem(program) in map(stem, tools)
-        if isinstance(cve, str):
-            answer["tagged_vulnerable"] = cve.lower() in {tag.lower() for tag in asset.tags}
-        return answer
 
     def _identity(self, identity: Identity, as_of: int) -> dict[str, Any]:
         facts = identity.to_dict()
@@ -124,6 +105,24 @@ class ContextCollector(LocalCollector):
             "working_day": not free,
             "working_hours": not free and start <= local.time() < end,
         }
+
+
+def _of_host(context: Context, asset: Asset, query: dict[str, Any]) -> dict[str, Any]:
+    """What is asked of a host besides, as far as it is."""
+    user, program, cve = (query.get(name) for name in ("user", "program", "cve"))
+    names = [user] if isinstance(user, str) else user if isinstance(user, list) else []
+    who = [Entity(type="user", value=plain_user(one)) for one in names if isinstance(one, str)]
+    answer: dict[str, Any] = {}
+    if who:
+        owner = Entity(type="user", value=plain_user(asset.owner))
+        me = {context.resolve(one) for one in who}
+        answer["owner_acts"] = context.resolve(owner) in me if asset.owner else None
+    if isinstance(program, str):
+        mine = (Entity(type="host", value=asset.host.lower()), *who)
+        answer["approved"] = stem(program) in {stem(tool) for one in mine for tool in context.approved_tools(one)}
+    if isinstance(cve, str):
+        answer["tagged_vulnerable"] = cve.lower() in {tag.lower() for tag in asset.tags}
+    return answer
 
 
 def _of_company(company: Company, entity: Entity) -> dict[str, bool]:
