@@ -133,3 +133,37 @@ def test_a_plain_user_is_plain(domain: str, user: str) -> None:
 )
 def test_a_host_without_a_name_is_known_by_its_address(ocsf: dict[str, Any], expected: list[str]) -> None:
     assert [one.entity.key for one in involved(event(ocsf))] == expected
+
+
+def test_an_alert_is_about_the_entities_of_all_its_evidences() -> None:
+    began = 1_791_874_800_500
+    alert = event(
+        {
+            "class_uid": 2004,
+            "device": {"hostname": "DC1"},
+            "evidences": [
+                {"src_endpoint": {"ip": "203.0.113.5"}, "process": {"name": "a.exe", "pid": 7, "created_time": began}},
+                {
+                    "actor": {"user": {"name": "ACME\\Bob"}},
+                    "src_endpoint": {"ip": "203.0.113.6"},
+                    "email": {"uid": "n-1", "to": ["Bob@acme.example"]},
+                    "process": {
+                        "name": "b.exe",
+                        "pid": 8,
+                        "parent_process": {"name": "explorer.exe", "pid": 2, "created_time": began},
+                    },
+                },
+                {"process": {"name": "c.exe", "parent_process": {"name": "a.exe", "pid": 7, "created_time": began}}},
+                "no evidence",
+            ],
+        }
+    )
+    assert {f"{i.entity.key} {i.role}" for i in involved(alert)} == {
+        "host:dc1 target",
+        "user:bob actor",
+        "address:203.0.113.5 source",
+        "address:203.0.113.6 source",
+        "mailbox:bob@acme.example target",
+        "message:n-1 related",
+        "process:dc1/7@2026-10-13T07:00:00.500Z related",
+    }

@@ -11,7 +11,7 @@ import pytest
 
 from watchfloor.core.event import Event
 from watchfloor.ingest import Normalizer, ingest
-from watchfloor.ingest.entities import BY_TYPE, with_entities
+from watchfloor.ingest.entities import BY_TYPE, RANKED, with_entities
 from watchfloor.ingest.envelopes import unwrapped
 
 CALL = {
@@ -143,3 +143,23 @@ def test_message_tracking_is_read_by_its_columns(tmp_path: Path) -> None:
         "Hi, you",
         "203.0.113.5",
     )
+
+
+def test_the_second_of_each_type_stands_in_the_second_table() -> None:
+    """An alert with three processes and two people is about all of them; a process's image is no file of its own."""
+    first, second, third = with_entities(
+        {
+            "SystemAlertId": "a",
+            "Entities": [
+                {"$id": "2", "Type": "process", "ProcessId": "2", "ImageFile": {"$id": "3", "Type": "file"},
+                 "ParentProcess": {"$id": "4", "Type": "process", "ProcessId": "4"}},
+                {"$ref": "3"}, {"$ref": "4"}, {"$ref": "none"}, {"$ref": ["2"]},
+                {"$id": "6", "Type": "process", "ProcessId": "6", "ParentProcess": {"$ref": "2"}},
+                {"$id": "7", "Type": "account", "Name": "alice"}, {"$id": "8", "Type": "account", "Name": "bob"},
+            ],
+        }
+    )[RANKED]  # fmt: skip
+    assert [table["process"]["ProcessId"] for table in (first, second, third)] == ["2", "4", "6"]
+    assert third["process"]["ParentProcess"]["ProcessId"] == "2"
+    assert (first["account"]["Name"], second["account"]["Name"], "file" in first) == ("alice", "bob", False)
+    assert len(with_entities({"SystemAlertId": "a", "Entities": [{"Type": "ip"}] * 900})[RANKED]) == 32

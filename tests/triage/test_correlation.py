@@ -300,3 +300,35 @@ def test_a_severe_detection_that_goes_on_all_day_still_ties() -> None:
     beacon = [finding(n, "host:ws-17:target", minute=20 * n, rule="c2", severity=Severity.high) for n in range(70)]
     dump = finding(500, "host:ws-17:target", minute=700, rule="dump", severity=Severity.high)
     assert len(groups([*beacon, dump])) == 1
+
+
+def test_an_address_that_other_people_on_other_machines_share_relates_and_does_not_join() -> None:
+    """It may be the way out of a whole house; when one person or one machine is the same, it adds to that."""
+
+    def pair(second_user: str, second_host: str) -> list[Case]:
+        shared = "address:198.51.100.9:source"
+        first = finding(1, "user:alice:actor", "host:ws-1:target", shared, rule="a", tactics=["execution"])
+        return cases(
+            [
+                first,
+                finding(2, f"user:{second_user}:actor", f"host:{second_host}:target", shared, minute=9, rule="b",
+                        tactics=["impact"]),
+            ]
+        )  # fmt: skip
+
+    one, other = pair("bob", "ws-2")
+    assert one.related == (other.uid,)
+    assert len(pair("alice", "ws-2")) == len(pair("bob", "ws-1")) == 1
+
+
+def test_a_process_in_two_findings_joins_them_and_many_processes_make_no_host_common() -> None:
+    lineage = [
+        finding(1, "host:h1:target", "process:h1/7@t:related", rule="parent"),
+        finding(2, "host:h2:target", "process:h1/7@t:related", minute=300, rule="child"),
+    ]
+    assert len(cases(lineage)) == 1
+    busy = [
+        finding(n, "host:h1:target", *(f"process:h1/{n}{m}@t:related" for m in range(9)), minute=n, rule=f"r{n}")
+        for n in range(4)
+    ]
+    assert len(cases(busy)) == 1

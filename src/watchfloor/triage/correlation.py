@@ -30,6 +30,7 @@ LONGEST_WEAK = 2
 LONGEST = 7
 MOST_RELATED = 10
 _MOST_PARTNERS = 100
+_PASSING = ("process:", "message:")
 
 
 class _Edge(NamedTuple):
@@ -84,10 +85,13 @@ def _scans(key: str, context: Context) -> bool:
 
 
 def _partners(groups: Sequence[Group]) -> Counter[str]:
-    """With how many other entities each entity is seen, counted up to _MOST_PARTNERS."""
+    """With how many other entities each entity is seen, counted up to _MOST_PARTNERS.
+
+    Processes and messages come and go: those of one host and one user are many and make neither of them common.
+    """
     seen: dict[str, set[str]] = defaultdict(set)
     for group in groups:
-        some = list(group.shares)[: _MOST_PARTNERS + 1]
+        some = [key for key in group.shares if not key.startswith(_PASSING)][: _MOST_PARTNERS + 1]
         for key in group.shares:
             if len(seen[key]) < _MOST_PARTNERS:
                 seen[key].update(other for other in some if other != key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import log
 from typing import Literal, NamedTuple
 
@@ -30,6 +30,8 @@ _KIND = {
     "domain": 0.8,
     "cloud_resource": 0.7,
 }
+# What an address says that different people on different machines share: it relates, and does not join.
+_DOUBT = 0.7
 # Later tactic by the same actor.
 _KILL_CHAIN = 0.4
 # With so few partners (other entities seen with it) an entity is one thing's own; with so many, sharing it says half
@@ -88,15 +90,27 @@ def tie(earlier: Group, later: Group, common: Commonness, window: int) -> Tie | 
     if not parts:
         return None
     shared = parts[0][1]
+    near *= _DOUBT if (doubtful := _elsewhere(earlier, later, parts)) else 1.0
     # Several shared entities add to each other, each less than the one before: they often come together anyway.
     strength = (
         near * _surprise(earlier, later, gap) * sum(-value * 0.5**place for place, (value, _) in enumerate(parts))
     )
     hours = f"{gap / HOUR:.1f} h apart" if gap >= HOUR else f"{gap // 60_000} min apart"
-    if _progresses(earlier, later) and (earlier.actors & later.actors) - common.hubs:
+    if not doubtful and _progresses(earlier, later) and (earlier.actors & later.actors) - common.hubs:
         strength += _KILL_CHAIN
         return Tie("kill_chain", shared, round(strength, 6), f"a later step of an attack, on {shared}, {hours}")
     return Tie("entity", shared, round(strength, 6), f"both involve {shared}, {hours}")
+
+
+def _elsewhere(earlier: Group, later: Group, parts: Iterable[tuple[float, str]]) -> bool:
+    """Whether they share addresses and names of the network alone, while other people did it on other machines: then
+    what is shared may be the way out of a whole house."""
+    if any(not key.startswith(("address:", "domain:")) for _, key in parts):
+        return False
+    return all(
+        any(key.startswith(kind) for key in earlier.shares) and any(key.startswith(kind) for key in later.shares)
+        for kind in ("user:", "host:")
+    )
 
 
 def _nearness(gap: int, window: int) -> float:
