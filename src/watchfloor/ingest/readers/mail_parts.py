@@ -1,13 +1,17 @@
 """One mail message as plain data: addresses, authentication results, links with their text, attachments by hash.
 
-Fields: from, from_name, sender, reply_to, return_path, to, cc, subject, message_id, date, received (newest first),
-origin_ip (the first hop's address), mailer, authentication {spf, dkim, dmarc, raw}, links [{text, href}], urls,
-attachments [{name, mime, size, sha256, md5}], body (text, bounded), has_html, problems.
+Fields: from, from_name, sender, reply_to, return_path, to, to_names, cc, subject, message_id, in_reply_to, references,
+date, received (newest first), origin_ip (the first hop's address), mailer, authentication {spf, dkim, dmarc, raw},
+links [{text, href, target, by, hidden}] (`target`: where it leads with the wrappers of `by` taken off), urls (where
+links and codes lead), forms [{action, password}], hidden (text that does not show), codes [{where, text}] (QR codes in
+pictures), attachments [{name, mime, size, sha256, md5} and what `mail_files.looked_into` says], body (text that shows,
+bounded), plain (where a mail is text and HTML both: the text, bounded), has_html, campaign (`core.campaign`), problems.
 """
 
 from __future__ import annotations
 
-import hashlib
+import base64
+import binascii
 import re
 from email import policy
 from email.errors import MessageError
@@ -15,15 +19,21 @@ from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
 from email.utils import getaddresses, parsedate_to_datetime
-from html.parser import HTMLParser
-from typing import Any
+from typing import Any, NamedTuple
 
+from watchfloor.core.campaign import Mail, campaign_ids
 from watchfloor.core.clock import iso, to_ms
+from watchfloor.core.look_alike import registrable
 from watchfloor.ingest.mappings.convert import address
+from watchfloor.ingest.readers import mail_files
+from watchfloor.ingest.readers.mail_files import Budget, codes_in, digests, looked_into
+from watchfloor.ingest.readers.mail_links import followed, host_of, is_web, targets
+from watchfloor.ingest.readers.mail_page import MOST_LINKS, Page
 
 BODY_LIMIT = 64 * 1024
 HTML_LIMIT = 2 << 20
-MOST_PARTS, MOST_LINKS, MOST_ADDRESSES = 500, 300, 200
+MOST_PARTS, MOST_ADDRESSES, MOST_CODES = 500, 200, 20
+_PLAIN_LIMIT = 16 * 1024
 # Each part costs a parser far more than its bytes, and parts within parts more than that: 7 MB can take 13 seconds.
 _MOST_DELIMITERS, _MOST_BOUNDARIES = 10_000, 300
 _BOUNDARY = re.compile(rb"boundary\s*\*?0?=", re.IGNORECASE)
@@ -44,6 +54,7 @@ def taken_apart(raw: bytes) -> dict[str, Any]:
     data = _headers(message)
     data["size"] = len(raw)
     data.update(_content(message, problems))
+    data["campaign"] = _campaign(data)
     if problems:
         data["problems"] = problems
     return {k: v for k, v in data.items() if v not in (None, "", [], {})}
@@ -65,10 +76,13 @@ def _headers(message: Message) -> dict[str, Any]:
         "sender": _first(message, "Sender"),
         "reply_to": _first(message, "Reply-To"),
         "return_path": _first(message, "Return-Path"),
+        "to_names": [name for name, _ in _addresses(message, "To") if name][:20],
         "to": [a for _, a in _addresses(message, "To") + _addresses(message, "Delivered-To")],
         "cc": [a for _, a in _addresses(message, "Cc")],
         "subject": _text(message.get("Subject")),
         "message_id": (_text(message.get("Message-ID")) or "").strip().strip("<>") or None,
+        "in_reply_to": next(iter(_ids(message, "In-Reply-To")), None),
+        "references": _ids(message, "References")[-10:],
         "date": _date(message),
         "received": received[:20],
         "origin_ip": _origin(message, received),
@@ -87,6 +101,10 @@ def _text(value: Any) -> str | None:
     except (*BROKEN, UnicodeError):
         found = str(value)
     return " ".join(found.encode("utf-8", "replace").decode().split())[:4000]
+
+
+def _ids(message: Message, name: str) -> list[str]:
+    return re.findall(r"<([^<>\s]{3,300})>", (_text(message.get(name)) or ""))[:50]
 
 
 def _addresses(message: Message, name: str) -> list[tuple[str, str]]:
@@ -147,46 +165,22 @@ def _authentication(message: Message) -> dict[str, Any]:
     return results
 
 
-class _Links(HTMLParser):
-    """Collects links with the text that a reader sees, forms' targets, and the text of the page."""
+class _Found(NamedTuple):
+    """What the parts of a message hold."""
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.links: list[dict[str, str]] = []
-        self.text: list[str] = []
-        self._open: dict[str, str] | None = None
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {k: v or "" for k, v in attrs}
-        if tag in ("script", "style"):
-            self._hidden += 1
-        target = values.get("href") if tag in ("a", "area") else values.get("action") if tag == "form" else None
-        if target and len(self.links) < MOST_LINKS:
-            self._open = {"text": "" if tag == "a" else f"<{tag}>", "href": target.strip()[:4000]}
-            self.links.append(self._open)
-            if tag != "a":
-                self._open = None
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "a":
-            self._open = None
-        elif tag in ("script", "style"):
-            self._hidden = max(0, self._hidden - 1)
-
-    def handle_data(self, data: str) -> None:
-        if self._hidden:
-            return
-        self.text.append(data)
-        if self._open is not None:
-            self._open["text"] = (self._open["text"] + data).strip()[:500]
+    plain: list[str]
+    shown: list[str]
+    links: list[dict[str, Any]]
+    forms: list[dict[str, Any]]
+    hidden: list[str]
+    attachments: list[dict[str, Any]]
+    codes: list[dict[str, str]]
+    inside: list[str]
+    """Links in documents that are attached."""
 
 
 def _content(message: Message, problems: list[str]) -> dict[str, Any]:
-    plain: list[str] = []
-    links: list[dict[str, str]] = []
-    attachments: list[dict[str, Any]] = []
-    has_html = False
+    found, budget, has_html = _Found([], [], [], [], [], [], [], []), Budget(), False
     for index, part in enumerate(message.walk()):
         if index >= MOST_PARTS:
             problems.append(f"more than {MOST_PARTS} parts")
@@ -197,34 +191,89 @@ def _content(message: Message, problems: list[str]) -> dict[str, Any]:
         content = payload(part)
         name = _text(file_name(part))
         if name or part.get_content_disposition() == "attachment" or not kind.startswith("text/"):
-            attachments.append(_attachment(name, kind, content))
+            _attached(found, name, kind, content, budget)
         elif kind == "text/html":
             has_html = True
-            page = _page(decoded(part, content)[:HTML_LIMIT], problems)
-            links.extend(page.links)
-            plain.append(" ".join(" ".join(page.text).split()))
+            _html(found, decoded(part, content)[:HTML_LIMIT], budget, problems)
         else:
-            plain.append(decoded(part, content))
-    body = "\n".join(plain)[:BODY_LIMIT]
-    hrefs = [link["href"] for link in links if link["href"].lower().startswith(("http:", "https:"))]
-    urls = list(dict.fromkeys([*hrefs, *_URL.findall(body)]))[:MOST_LINKS]
+            found.plain.append(decoded(part, content))
+    codes = found.codes[:MOST_CODES]
+    coded = [{"text": "<code>", "href": code["text"]} for code in codes if is_web(code["text"])]
+    links = followed([*coded, *found.links][:MOST_LINKS])
+    body = "\n".join([*found.plain, *found.shown])[:BODY_LIMIT]
+    hrefs = [link["href"] for link in links if is_web(link["href"])]
     return {
         "body": body,
-        "links": links[:MOST_LINKS],
-        "urls": urls,
-        "attachments": attachments[:MOST_PARTS],
+        "plain": "\n".join(found.plain)[:_PLAIN_LIMIT] if found.plain and found.shown else "",
+        "links": links,
+        "urls": targets([*hrefs, *_URL.findall(body), *found.inside], MOST_LINKS),
+        "forms": found.forms,
+        "hidden": " ".join(" ".join(found.hidden).split()),
+        "codes": codes,
+        "attachments": found.attachments[:MOST_PARTS],
         "has_html": has_html,
     }
 
 
-def _page(html: str, problems: list[str]) -> _Links:
-    page = _Links()
+def _html(found: _Found, html: str, budget: Budget, problems: list[str]) -> None:
+    page = _page(html, problems)
+    found.links.extend(page.links)
+    found.forms.extend(page.forms)
+    found.hidden.extend(page.hidden)
+    found.shown.append(" ".join(" ".join(page.text).split()))
+    for number, picture in enumerate(page.pictures, 1):
+        try:
+            codes = codes_in(base64.b64decode(picture), budget)
+        except (ValueError, binascii.Error) as error:
+            problems.append(f"a picture in the text was not looked at for codes: {error}"[:200])
+            continue
+        found.codes.extend({"where": f"picture {number} in the text", "text": code} for code in codes)
+
+
+def _page(html: str, problems: list[str]) -> Page:
+    page = Page()
     try:
         page.feed(html)
         page.close()
     except (AssertionError, RecursionError, *BROKEN) as error:
         problems.append(f"the HTML could not be read to its end: {type(error).__name__}")
     return page
+
+
+def _attached(found: _Found, name: str | None, kind: str, content: bytes, budget: Budget) -> None:
+    if mail_files.is_tnef(content):
+        inside, problem = mail_files.tnef(content)
+        for inner, data in inside:
+            _file(found, inner, "application/octet-stream", data, budget)
+        if problem:
+            found.attachments.append(
+                {"name": name or "winmail.dat", "mime": kind, "unread": [problem]} | digests(content)
+            )
+    else:
+        _file(found, name or "unnamed", kind, content, budget)
+
+
+def _file(found: _Found, shown: str, kind: str, content: bytes, budget: Budget) -> None:
+    looked = looked_into(shown, content, budget) if content else {}
+    found.codes.extend({"where": shown, "text": code} for code in looked.get("codes", []))
+    found.inside.extend(url for url in looked.pop("links", []) if is_web(url))
+    by_content = {"content": looked.pop("kind")} if looked.get("kind") else {}
+    found.attachments.append({"name": shown, "mime": kind, **digests(content), **by_content, **looked})
+
+
+def _campaign(data: dict[str, Any]) -> list[str]:
+    names = [*data["to_names"], *(to.partition("@")[0] for to in data["to"])]
+    hosts = dict.fromkeys(registrable(host) for url in data["urls"] if (host := host_of(url)))
+    return campaign_ids(
+        Mail(
+            subject=data["subject"] or "",
+            body=data["body"],
+            sender=registrable((data["from"] or "").rpartition("@")[2]),
+            hosts=tuple(hosts),
+            files=tuple(one["sha256"] for one in data["attachments"] if one["size"] > 2_000),
+            names=tuple(names),
+        )
+    )
 
 
 def payload(part: Message) -> bytes:
@@ -248,13 +297,3 @@ def file_name(part: Message) -> str | None:
         return part.get_filename()
     except (*BROKEN, UnicodeError):
         return None
-
-
-def _attachment(name: str | None, kind: str, payload: bytes) -> dict[str, Any]:
-    return {
-        "name": name or "unnamed",
-        "mime": kind,
-        "size": len(payload),
-        "sha256": hashlib.sha256(payload).hexdigest(),
-        "md5": hashlib.md5(payload, usedforsecurity=False).hexdigest(),
-    }
