@@ -55,11 +55,13 @@ def family_share(data: Any) -> float | None:
     return round((attacks + _BASE_SHARE * _BASE_LABELS) / (labels + _BASE_LABELS), PLACES)
 
 
-def peer_share(data: Any) -> float | None:
-    """Of those who are alike the share that did it, by their spellings. None where fewer than three are known."""
-    did = max((_number(data, path) or 0.0) for path in DERIVED["peer_share"].paths[:2])
-    known = _number(data, DERIVED["peer_share"].paths[2])
-    return None if known is None or known < 3 else round(min(1.0, did / known), PLACES)
+def _peer_share(name: str) -> Callable[[Any], float | None]:
+    def share(data: Any) -> float | None:
+        """Of those whose work is alike the share that did it. None where fewer than three are known."""
+        did, known = (_number(data, path) for path in DERIVED[name].paths)
+        return None if did is None or known is None or known < 3 else round(min(1.0, did / known), PLACES)
+
+    return share
 
 
 def _number(data: Any, path: str) -> float | None:
@@ -74,7 +76,8 @@ DERIVED: dict[str, Derivation] = {
     "day_ratio": Derivation(day_ratio, ("count", "within:24", "population.days")),
     "hour_ratio": Derivation(hour_ratio, ("count", "within:1", "days")),
     "family_share": Derivation(family_share, ("family.malicious", "family.total")),
-    "peer_share": Derivation(peer_share, ("distinct:user", "distinct:host", "peers.known")),
+    "peer_users": Derivation(_peer_share("peer_users"), ("distinct:user", "peers.known")),
+    "peer_hosts": Derivation(_peer_share("peer_hosts"), ("distinct:host", "peers.known")),
 }
 
 
