@@ -94,6 +94,7 @@ TEXT_FACETS: dict[str, tuple[str, ...]] = {
     "sender": ("email.from", "email.smtp_from", "evidences.0.email.from"),
     "recipient": ("email.to.0", "evidences.0.email.to.0"),
     "message": ("email.message_uid", "evidences.0.email.message_uid"),
+    "campaign": ("unmapped.campaign.0",),
     "signature": ("finding_info.title",),
     "status": ("status",),
 }
