@@ -125,6 +125,7 @@ def label(number: int, *, verdict: str = "false_positive", would_close: bool = T
             "detection": "r1",
             "verdict": verdict,
             "would_close": would_close,
+            "basis": "all",
             "by": "nora",
             "case_uid": case_uid,
         }

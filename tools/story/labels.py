@@ -1,4 +1,4 @@
-"""What the company's analysts said of the quarter before: their verdicts on cases, by class.
+"""What the company's analysts said of the quarter before: their verdicts on cases, by class, all of them (`basis`).
 
 Invented like everything else here, from what each kind of alert is usually worth; the three days and their truth play
 no part in it. Some classes have an attack among what would have been closed, others too few labels: they do not close.
@@ -75,7 +75,7 @@ def labels_file() -> bytes:
     """labels.csv: one row for equal labels of about a month, with their `count`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["time", "detection_class", "detection", "verdict", "would_close", "by", "count"])
+    writer.writerow(["time", "detection_class", "detection", "verdict", "would_close", "by", "count", "basis"])
     for past in QUARTER:
         closable = round(past.false_positives * past.closable), round(past.allowed * past.closable)
         kinds = (
@@ -90,7 +90,7 @@ def labels_file() -> bytes:
             for place, (week, detection, count) in enumerate(_spread(total, past.detections)):
                 time = (FIRST_WEEK + timedelta(weeks=week)).strftime("%Y-%m-%dT%H:%M:%SZ")
                 analyst = ANALYSTS[place % len(ANALYSTS)]
-                writer.writerow([time, past.klass, detection, verdict, str(would_close).lower(), analyst, count])
+                writer.writerow([time, past.klass, detection, verdict, str(would_close).lower(), analyst, count, "all"])
     return text.getvalue().encode()
 
 

@@ -8,9 +8,14 @@ from typing import Literal
 from watchfloor.core.noun import Noun, Tenant
 from watchfloor.core.verdict import Hypothesis
 
+Basis = Literal["chosen", "drawn", "all"]
+"""Why somebody looked at the case: of their own choice; because chance drew it; because all of the class were looked
+at. What people choose is no fair sample: such a label may show a miss and never counts as clean."""
+
 
 class Label(Noun):
-    """`detection_class` is family x source; `closed_by_itself` tells whether the product had wanted to close it."""
+    """`detection_class` is family x source; `would_close` tells whether nothing but the class's bound kept the product
+    from closing it by itself, `closed` whether it had."""
 
     tenant: Tenant
     uid: str
@@ -19,6 +24,11 @@ class Label(Noun):
     detection: str
     verdict: Hypothesis
     would_close: bool
+    closed: bool = False
+    basis: Basis = "chosen"
+    """Of a label that came in a file, as its owner says. Of a case of ours the draw is known (`core.closing.Draw`)."""
+    version: str = ""
+    """Of the detection, where the file says it."""
     by: str
     case_uid: str = ""
     status: Literal["given", "withdrawn"] = "given"

@@ -23,9 +23,25 @@ class TriagePolicy(Noun):
     max_missed_share: Share = 0.02
     """The owner's limit: the share of real attacks among what is closed by itself, per class."""
     confidence: Share = 0.95
-    """Of the exact (Clopper-Pearson) upper bound that must stay under `max_missed_share`."""
+    """Of the exact upper bound, good at all looks together, that must stay under `max_missed_share`."""
     never_close_severity: int = 5
     """OCSF severity_id from which a case is never closed by itself."""
+    label_share: Share = 1.0
+    """Of the cases of a class that people decide, chance draws this share; only those bring it nearer to closing, and
+    only in the order in which they were drawn, up to the first that nobody has judged."""
+    review_share: Share = 0.05
+    """Of the cases of a class that closes by itself, chance draws this share for a person to look at."""
+    review_least: Annotated[int, Field(ge=0)] = 3
+    """... and at least so many a class and week, as far as there are so many."""
+    review_days: Annotated[int, Field(ge=1)] = 7
+    """So long a person has for it. One that is overdue stops the closing of its class."""
+    labels_a_day: Annotated[int, Field(ge=1)] = 80
+    """More labels than these of one person on one day (UTC) do not count as clean."""
+    drift_every: Annotated[int, Field(ge=100)] = 5_000
+    """A class whose cases stay as they are stops closing for drift once in so many cases, or less often."""
+    budget: Annotated[float, Field(gt=0.0)] | None = None
+    """What the questions of one case may cost (the sum of their `cost`). Where it does not suffice a person decides.
+    None: all is asked that could change the decision."""
 
 
 class CorrelationPolicy(Noun):

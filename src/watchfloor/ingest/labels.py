@@ -7,11 +7,11 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from watchfloor.core.clock import parse_iso
 from watchfloor.core.errors import WatchfloorError
-from watchfloor.core.label import Label
+from watchfloor.core.label import Basis, Label
 from watchfloor.core.noun import short_id
 
 # Other tools' words for the three hypotheses, in lower case without spaces, dashes and underscores.
@@ -30,7 +30,9 @@ _YES = {"1", "true", "yes"}
 def load_labels(path: Path, tenant: str) -> tuple[Label, ...]:
     """Labels with the columns `time` (ISO or ms), `detection_class` (family @ source), `detection`, `verdict`,
     `would_close` (whether it would have been closed without a person), `by`, and perhaps `count` (so many equal
-    labels in one row). Raises WatchfloorError with the row.
+    labels in one row), `version` (the detection's), and `basis`: `all` where every case of the class was judged then,
+    `drawn` where chance chose those that were, `chosen` (the default) where people did; those show misses alone.
+    Raises WatchfloorError with the row.
     """
     rows = list(_rows(path))
     return tuple(
@@ -82,8 +84,17 @@ def _label(row: dict[str, Any], tenant: str, where: str, copy: int) -> Label:
             "verdict": _WORDS[word],
             "would_close": str(row.get("would_close", "")).lower() in _YES,
             "by": row.get("by") or "",
+            "basis": _basis(row, where),
+            "version": str(row.get("version") or ""),
         }
     )
+
+
+def _basis(row: dict[str, Any], where: str) -> str:
+    basis = str(row.get("basis") or "chosen").strip().lower()
+    if basis not in get_args(Basis):
+        raise WatchfloorError(f"basis {basis!r} is not known", where=where, do="Use all, drawn or chosen")
+    return basis
 
 
 def _time(value: Any) -> int:
