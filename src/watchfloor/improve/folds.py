@@ -12,7 +12,7 @@ import numpy as np
 from watchfloor.improve.example import Example
 from watchfloor.improve.reliability import Floats
 
-FOLDS = 5
+FOLDS = 3
 
 
 def folds_of(examples: Sequence[Example], leave: Literal["group", "example"], count: int = FOLDS) -> list[Floats]:

@@ -35,7 +35,7 @@ NONE: Questions = MappingProxyType({})
 
 # How firmly answers are held to where they start, in labels (precision of the Gaussian); the firmest first, which is
 # what few labels get. Priors move more easily than answers, as how many attacks there are differs most between places.
-FIRMNESS = (32.0, 8.0, 2.0, 0.5)
+FIRMNESS = (128.0, 32.0, 8.0, 2.0)
 _FEW, _PRIORS, _SCALES = 30, 0.25, 8.0
 # Levels overlap with each other and with answers: counted less than in full is allowed, more only a little.
 _SCALE_MOST = 1.5
@@ -74,7 +74,8 @@ def fit(
     folds = folds_of(known, leave)
     priors = np.array([start.priors[name] for name in HYPOTHESES])
     # Answers first: a class's term is what its labels say beyond them.
-    first = _solved(plain, columns, priors, start.overlap, folds)
+    firmness = _firmness(plain, columns, priors, folds)
+    first = _solved(plain, columns, _prior(plain, columns, priors, firmness), start.overlap)
     levels = levels_of(known)
     fitted, entries = [], []
     expected = shares(sums(plain, first))
@@ -85,7 +86,8 @@ def fit(
         fitted.append(one)
         entries.append(names)
     terms = np.stack([one.without for one in fitted]) if fitted else plain.terms
-    last = _solved(plain._replace(terms=terms), columns, priors, start.overlap, folds)
+    full = plain._replace(terms=terms)
+    last = _solved(full, columns, _prior(full, columns, priors, firmness), start.overlap)
     return start.model_copy(
         update={
             "name": "learnt",
@@ -178,22 +180,23 @@ def _entries(examples: Sequence[Example], level: str) -> tuple[tuple[str, ...], 
     return names, Entries(row, value, len(names))
 
 
-def _solved(design: Design, columns: _Columns, priors: Floats, overlap: float, folds: Sequence[Floats]) -> Coefficients:
-    """The coefficients at the firmness that explains held-out examples best; the firmest where examples are few."""
-    best, firmest = np.inf, FIRMNESS[0]
-    if len(design.truth) >= _FEW and len(folds) > 1:
-        for firmness in FIRMNESS:
-            missed = 0.0
-            prior, begin = _prior(design, columns, priors, firmness), None
-            for keep in folds:
-                begin = solve(design.part(keep), prior, begin)
-                missed += loss(design, begin, design.weight * (1.0 - keep))
-            if missed < best:
-                best, firmest = missed, firmness
-    prior = _prior(design, columns, priors, firmest)
+def _firmness(design: Design, columns: _Columns, priors: Floats, folds: Sequence[Floats]) -> float:
+    """The firmness that explains held-out examples best; the firmest but one where examples are few."""
+    if len(design.truth) < _FEW or len(folds) < 2:
+        return FIRMNESS[1]
+    begin: list[Coefficients | None] = [None] * len(folds)
+    missed = []
+    for firmness in FIRMNESS:
+        prior = _prior(design, columns, priors, firmness)
+        begin = [solve(design.part(keep), prior, at) for keep, at in zip(folds, begin, strict=True)]
+        held = zip(folds, begin, strict=True)
+        missed.append(sum(loss(design, at, design.weight * (1.0 - keep)) for keep, at in held if at))
+    return FIRMNESS[int(np.argmin(missed))]
+
+
+def _solved(design: Design, columns: _Columns, prior: Prior, overlap: float) -> Coefficients:
     found = solve(design, prior)
-    grouped = [at for at, group in enumerate(columns.group) if group]
-    for _ in range(_OVERLAP_ROUNDS if grouped else 0):
+    for _ in range(_OVERLAP_ROUNDS if any(columns.group) else 0):
         # Which of a group's answers is the strongest follows from the weights, and the weights from that.
         found = solve(design._replace(factor=_factors(design, columns, found.weights, overlap)), prior, found)
     return found
