@@ -118,7 +118,9 @@ def test_another_case_or_record_of_its_class_is_stale_and_people_make_none() -> 
     fresh = settled()
     assert fresh.of(CASE.model_copy(update={"status": "in_progress", "assignee": "ana"}), (), LABELS)
     assert not fresh.of(CASE.model_copy(update={"related": ("c-2",)}), (), LABELS)
-    assert not fresh.of(CASE, (), LABELS.model_copy(update={"labels": 1}))
+    assert fresh.of(CASE, (), LABELS.model_copy(update={"labels": 1, "counted": 1})), "counts that change nothing"
+    assert not fresh.of(CASE, (), LABELS.model_copy(update={"missed": 1}))
+    assert not fresh.of(CASE, (), LABELS.model_copy(update={"may_close": True}))
 
 
 def decisions(product: Watchfloor) -> dict[str, tuple[str, tuple[str, ...], str, tuple[str, ...]]]:

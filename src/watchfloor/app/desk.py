@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from watchfloor.app.closing import ClassRow, Closing
 from watchfloor.app.coverage import coverage_of
 from watchfloor.app.dead_letters import DeadLetters
 from watchfloor.app.decisions import replay
@@ -22,6 +23,7 @@ from watchfloor.app.supervisor import Supervisor
 from watchfloor.app.uploads import Upload, named
 from watchfloor.app.views import CaseView, IntakeView, LedgerState, QueueRow, SourceRow
 from watchfloor.core.case import Case, Comment
+from watchfloor.core.closing import Draw
 from watchfloor.core.context import Context
 from watchfloor.core.entry import Entry
 from watchfloor.core.errors import RefusedError, WatchfloorError
@@ -50,6 +52,7 @@ class Desk:
         self._parts, self._pipeline, self._intake, self._supervisor = parts, pipeline, intake, supervisor
         self._lines = CaseLines(parts.documents.database)
         self._dead_letters = DeadLetters(parts, pipeline.keeper)
+        self._closing = Closing(parts)
         self.detections = Detections(parts, pipeline)
         self._covering = threading.Lock()
         self._covered: tuple[float, Coverage | None] = (0.0, None)
@@ -114,6 +117,14 @@ class Desk:
     def held_back(self) -> tuple[int, int]:
         """Findings that make no case because somebody holds them back; of them, vendors' alerts of level high."""
         return self.detections.suppressions.total()
+
+    def closing(self) -> list[ClassRow]:
+        """Each class of cases: whether it closes by itself, and if not, why and what it needs; the open ones first."""
+        return self._closing.rows()
+
+    def reviews(self) -> list[Draw]:
+        """Closed cases that chance drew for a person and nobody has judged, the most urgent first."""
+        return self._closing.reviews()
 
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         return self._dead_letters.find(limit=limit)
@@ -259,6 +270,7 @@ class Desk:
         documents = self._parts.documents
         case = documents.get(self.tenant, Case, case_uid)
         verdict = documents.latest(self.tenant, Verdict, case_uid)
+        draw = self._closing.draw_of(case_uid)
         at = self._parts.clock()
         label = Label(
             tenant=self.tenant,
@@ -268,6 +280,7 @@ class Desk:
             detection=documents.get(self.tenant, Finding, case.findings[0]).detection.uid,
             verdict=hypothesis,
             would_close=verdict is not None and verdict.wants_to_close,
+            closed=(verdict is not None and verdict.disposition == "close") or (draw is not None and draw.closed),
             by=user,
             case_uid=case_uid,
         )

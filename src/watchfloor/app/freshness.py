@@ -77,7 +77,7 @@ class Freshness:
     def of(self, case: Case, findings: Iterable[Finding], labels: ClassRecord) -> Settled | None:
         """What was decided, where a case and what the labels say of its class are as they were."""
         one = self._settled.get(case.uid)
-        return one if one and one.labels == labels and one.digest == digest(case, findings) else None
+        return one if one and labels.still(one.labels) and one.digest == digest(case, findings) else None
 
     def settle(self, case_uid: str, one: Settled) -> None:
         """Its verdict is recorded, and every answer that it rests on was to be had."""

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from watchfloor.app.case_book import as_people_left_it
+from watchfloor.app.closing import Closing
 from watchfloor.app.decisions import DecisionRecord
 from watchfloor.app.parts import Parts
 from watchfloor.core.case import Case, CaseStatus
+from watchfloor.core.closing import Draw
 from watchfloor.core.noun import Noun
 from watchfloor.core.plan import Plan
 from watchfloor.core.verdict import Verdict
@@ -35,8 +37,8 @@ class Weighed(NamedTuple):
 class Recorder:
     """Writes down what was decided for one tenant."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, closing: Closing) -> None:
+        self._parts, self._closing = parts, closing
         self._kept: set[str] = set()
 
     def record(self, weighed: Iterable[Weighed]) -> list[str]:
@@ -56,9 +58,11 @@ class Recorder:
                 case = as_people_left_it(one.inputs.case, stored.get(one.inputs.case.uid))
                 known = {"risk": held.risk} if (held := stored.get(case.uid)) else {}
                 case = case.model_copy(update={"status": _status(case, verdict, before, one.waking), **known})
-                nouns += [case, verdict, one.record.model_copy(update={"uid": verdict.uid}), *([plan] if plan else [])]
-                entries += _entries(case, verdict, plan, before, parts.clock())
-            parts.documents.put(parts.tenant, *nouns)
+                draw = self._closing.recorded(one.inputs, verdict)
+                record = one.record.model_copy(update={"uid": verdict.uid})
+                nouns += [case, verdict, record, draw, *([plan] if plan else [])]
+                entries += _entries(case, verdict, plan, before, draw, parts.clock())
+            parts.documents.put(parts.tenant, *nouns, *self._closing.changed_states())
             parts.ledger.append_many(parts.tenant, entries)
         for uid in decided:
             parts.updates.publish(parts.tenant, "case", uid)
@@ -94,7 +98,9 @@ def _status(case: Case, verdict: Verdict, before: Verdict | None, waking: bool) 
     return "new" if before is None or case.status in ("closed", "resolved") else case.status
 
 
-def _entries(case: Case, verdict: Verdict, plan: Plan | None, before: Verdict | None, at: int) -> list[Draft]:
+def _entries(
+    case: Case, verdict: Verdict, plan: Plan | None, before: Verdict | None, draw: Draw, at: int
+) -> list[Draft]:
     body = {
         "verdict": verdict.uid,
         "verdict_digest": verdict.digest(),
@@ -104,6 +110,8 @@ def _entries(case: Case, verdict: Verdict, plan: Plan | None, before: Verdict | 
         "probability": verdict.probability,
         "status": case.status,
     }
+    if verdict.disposition == "close":
+        body["draw"] = {"period": draw.period, "share": draw.share, "drawn": draw.drawn}
     kind = "verdict.decided"
     if before is not None:
         changed = sorted(set(verdict.rests_on) ^ set(before.rests_on))
