@@ -6,11 +6,12 @@ cases of a class are no longer such as were labelled, the class stops within the
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from watchfloor.app.parts import Parts
 from watchfloor.core.case import Case
@@ -23,7 +24,7 @@ from watchfloor.core.verdict import Verdict
 from watchfloor.ledger.ledger import Draft
 from watchfloor.store.documents import Document
 from watchfloor.triage.bound import ClassRecord, LabelBook, Standing, reasons, rules_of
-from watchfloor.triage.draw import commitment, first, key_of, period_of, period_span, place
+from watchfloor.triage.draw import commitment, first, key_of, period_of, period_span, place, problems
 from watchfloor.triage.drift import calm, height, seen, telling
 from watchfloor.triage.inputs import Inputs
 
@@ -33,14 +34,38 @@ _ACTOR = "watchfloor"
 
 
 class ClassRow(NamedTuple):
-    """A class as page and command show it. `closed` and `cases` are counted over its cases as they are now."""
+    """A class as page and command show it."""
 
     name: str
     standing: Standing
     open: bool
     reasons: tuple[str, ...]
+    limit: float
     height: float
     """What was staked on its cases having changed; at `drift_every` it stops."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As data for programs."""
+        record, state = self.standing.record, self.standing.state
+        return {
+            "detection_class": self.name,
+            "closes": self.open,
+            "why_not": list(self.reasons),
+            "labels": record.labels,
+            "counted": record.counted,
+            "missed": record.missed,
+            "bound": self.standing.bound,
+            "limit": self.limit,
+            "needed": self.standing.needed,
+            "uncounted": self.standing.uncounted,
+            "unjudged": len(self.standing.unjudged),
+            "next": [draw.case_uid for draw in self.standing.unjudged[:5]],
+            "reviews": len(self.standing.reviews),
+            "overdue": len(self.standing.overdue),
+            "reviewed": self.standing.reviewed,
+            "drift": round(self.height, 2),
+            "drifted": state.drifted_why if state is not None and state.drifted_at else "",
+        }
 
 
 class Closing:
@@ -67,7 +92,7 @@ class Closing:
             standing = book.standing(parts.tenant, name)
             streams = {} if standing.state is None else standing.state.streams
             why = reasons(standing, policy)
-            rows.append(ClassRow(name, standing, not why, why, height(streams)))
+            rows.append(ClassRow(name, standing, not why, why, policy.triage.max_missed_share, height(streams)))
         return sorted(rows, key=lambda row: (not row.open, -row.standing.record.counted, row.name))
 
     def reviews(self) -> list[Draw]:
@@ -75,6 +100,18 @@ class Closing:
         labelled = {label.case_uid for label in self._parts.labels()}
         waiting = [d for d in self._drawn() if d.closed and d.would_close and d.case_uid not in labelled]
         return sorted(waiting, key=lambda d: (d.due, d.uid))
+
+    def draw_problems(self) -> list[str]:
+        """What does not hold of the draws that the ledger tells of, when they are drawn again."""
+        parts = self._parts
+        entries = reversed(parts.ledger.latest(parts.tenant, parts.ledger.size(parts.tenant)))
+        return list(problems((entry.kind, entry.subject, json.loads(entry.body)) for entry in entries))
+
+    def review_of(self, case_uid: str) -> Draw | None:
+        """The draw of a closed case that waits for a person's review."""
+        draw = self.draw_of(case_uid)
+        waits = draw is not None and draw.closed and draw.drawn and draw.would_close
+        return draw if waits and not any(one.case_uid == case_uid for one in self._parts.labels()) else None
 
     def draw_of(self, case_uid: str) -> Draw | None:
         """A case's place in the draw, where it was decided."""

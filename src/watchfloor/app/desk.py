@@ -122,6 +122,14 @@ class Desk:
         """Each class of cases: whether it closes by itself, and if not, why and what it needs; the open ones first."""
         return self._closing.rows()
 
+    def review(self, case_uid: str) -> Draw | None:
+        """The draw of a closed case that waits for a person's review: who judges it does not see the verdict first."""
+        return self._closing.review_of(case_uid)
+
+    def draw_problems(self) -> list[str]:
+        """What does not hold of the draws of reviews when they are drawn again from the ledger."""
+        return self._closing.draw_problems()
+
     def reviews(self) -> list[Draw]:
         """Closed cases that chance drew for a person and nobody has judged, the most urgent first."""
         return self._closing.reviews()

@@ -61,7 +61,7 @@ class Recorder:
                 draw = self._closing.recorded(one.inputs, verdict)
                 record = one.record.model_copy(update={"uid": verdict.uid})
                 nouns += [case, verdict, record, draw, *([plan] if plan else [])]
-                entries += _entries(case, verdict, plan, before, draw, parts.clock())
+                entries += _entries(case, verdict, plan, before, draw=draw, at=parts.clock())
             parts.documents.put(parts.tenant, *nouns, *self._closing.changed_states())
             parts.ledger.append_many(parts.tenant, entries)
         for uid in decided:
@@ -99,7 +99,7 @@ def _status(case: Case, verdict: Verdict, before: Verdict | None, waking: bool) 
 
 
 def _entries(
-    case: Case, verdict: Verdict, plan: Plan | None, before: Verdict | None, draw: Draw, at: int
+    case: Case, verdict: Verdict, plan: Plan | None, before: Verdict | None, *, draw: Draw, at: int
 ) -> list[Draft]:
     body = {
         "verdict": verdict.uid,
@@ -111,7 +111,12 @@ def _entries(
         "status": case.status,
     }
     if verdict.disposition == "close":
-        body["draw"] = {"period": draw.period, "share": draw.share, "drawn": draw.drawn}
+        body["draw"] = {
+            "class": draw.detection_class,
+            "period": draw.period,
+            "share": draw.share,
+            "drawn": draw.drawn,
+        }
     kind = "verdict.decided"
     if before is not None:
         changed = sorted(set(verdict.rests_on) ^ set(before.rests_on))

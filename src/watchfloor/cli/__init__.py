@@ -10,6 +10,7 @@ from watchfloor import __version__
 from watchfloor.cli import (
     assess,
     case,
+    closing,
     deadletter,
     demo,
     detect,
@@ -54,6 +55,7 @@ def _root(
 demo.register(app)
 pipeline.register(app)
 serve.register(app)
+closing.register(app)
 app.add_typer(detect.app, name="detect")
 app.add_typer(case.app, name="case")
 app.add_typer(plan.app, name="plan")

@@ -35,6 +35,7 @@ def checks(home: Path, rules: Sequence[Path] = ()) -> Iterator[Check]:
         ("console libraries", _assets),
         ("rules in use", lambda: _rules_in_use(home)),
         ("lake", lambda: _lake(home)),
+        ("reviews", lambda: _reviews(home)),
         ("record", lambda: _record(home)),
     )
     for name, test in tests:
@@ -188,6 +189,23 @@ def _lake(home: Path) -> str:
     if problems:
         raise WatchfloorError(f"{len(problems)} files are wrong: {problems[0]}", do="Restore them from a backup")
     return f"{sum(s.rows for s in segments):,} events in {len(segments):,} files are as they were written"
+
+
+def _reviews(home: Path) -> str:
+    if not (home / "watchfloor.db").exists():
+        return "no case was closed yet"
+    from watchfloor.app.watchfloor import Watchfloor
+
+    with Watchfloor.open(home) as product:
+        now, reviews = product.parts.clock(), product.desk.reviews()
+    late = [draw for draw in reviews if draw.due < now]
+    if late:
+        classes = len({draw.detection_class for draw in late})
+        raise WatchfloorError(
+            f"{len(late)} reviews of closed cases are overdue, so {classes} classes stopped closing",
+            do="Judge them: the page Closing lists them",
+        )
+    return f"{len(reviews)} reviews of closed cases wait, none is overdue"
 
 
 def _record(home: Path) -> str:

@@ -149,6 +149,44 @@ class SourcesOut(BaseModel):
     sources: list[SourceOut]
 
 
+class ClassOut(BaseModel):
+    """A class of cases. Of its `labels` those `counted` are of a fair sample, or misses; `bound` is the share of
+    attacks among what it closes that they allow; `needed` so many more harmless ones open it (-1: none would).
+    `unjudged` cases were drawn for labels, `next` are the first. `drift` is what was staked on its cases having
+    changed."""
+
+    detection_class: str
+    closes: bool
+    why_not: list[str]
+    labels: int
+    counted: int
+    missed: int
+    bound: float
+    limit: float
+    needed: int
+    uncounted: dict[str, int]
+    unjudged: int
+    next: list[str]
+    reviews: int
+    overdue: int
+    reviewed: int
+    drift: float
+    drifted: str
+
+
+class ReviewOut(BaseModel):
+    """A closed case that a person has to judge until `due` (ms)."""
+
+    case: str
+    detection_class: str
+    due: int
+
+
+class ClosingOut(BaseModel):
+    classes: list[ClassOut]
+    reviews: list[ReviewOut]
+
+
 class ApprovalIn(Strict):
     """`plan_digest` is that of the plan which was read; another plan is refused."""
 
@@ -289,6 +327,14 @@ def event(event_uid: str, found: Served) -> EventOut:
     """The event behind a finding, with the vendor's own fields."""
     record = found.desk.event_view(event_uid)
     return EventOut(**{name: getattr(record, name) for name in EventOut.model_fields})
+
+
+@router.get("/closing", tags=["closing"])
+def closing(found: Served) -> ClosingOut:
+    """Each class of cases: its labels, the bound, whether it closes by itself, why not; and the reviews that wait."""
+    classes = [ClassOut(**row.as_dict()) for row in found.desk.closing()]
+    reviews = [ReviewOut(case=d.case_uid, detection_class=d.detection_class, due=d.due) for d in found.desk.reviews()]
+    return ClosingOut(classes=classes, reviews=reviews)
 
 
 @router.get("/sources", tags=["ingest"])

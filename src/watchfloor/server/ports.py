@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from watchfloor.app.closing import ClassRow
 from watchfloor.app.detections import Detections
 from watchfloor.app.updates import Updates
 from watchfloor.app.uploads import Upload
 from watchfloor.app.views import CaseView, IntakeView, LedgerState, SourceRow
 from watchfloor.core.case import Case, Comment
+from watchfloor.core.closing import Draw
 from watchfloor.core.context import Context
 from watchfloor.core.entry import Entry
 from watchfloor.core.event import Event
@@ -79,6 +81,12 @@ class Desk(Protocol):
     def ledger_state(self) -> LedgerState: ...
 
     def held_back(self) -> tuple[int, int]: ...
+
+    def closing(self) -> list[ClassRow]: ...
+
+    def reviews(self) -> list[Draw]: ...
+
+    def review(self, case_uid: str) -> Draw | None: ...
 
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]: ...
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from watchfloor.core.clock import SECOND, to_ms
 from watchfloor.core.noun import digest_of
@@ -46,6 +47,47 @@ def place(key: bytes, case_uid: str) -> float:
     """Where a case stands in the draw, from 0 to 1: it is drawn when its share is more."""
     digest = hmac.digest(key, case_uid.encode(), hashlib.sha256)
     return float((int.from_bytes(digest[:8]) >> (64 - _BITS)) / (1 << _BITS))
+
+
+def problems(entries: Iterable[tuple[str, str, Mapping[str, Any]]]) -> Iterator[str]:
+    """What does not hold of the draws that a ledger tells of: (kind, subject, body) of its entries, in order.
+
+    Cases of a period are drawn again once its key was shown; of one that still runs nobody can, and nothing is said.
+    """
+    entries = list(entries)
+    keys = {b["period"]: bytes.fromhex(b["key"]) for kind, _, b in entries if kind == "closing.draw_revealed"}
+    committed: dict[str, str] = {}
+    topped: dict[tuple[str, str], set[str]] = {}
+    closed: dict[str, tuple[str, str]] = {}
+    for kind, subject, body in entries:
+        if kind == "closing.draw_committed":
+            committed[body["period"]] = body["commitment"]
+        elif kind == "closing.draw_revealed":
+            if commitment(keys[body["period"]]) != committed.get(body["period"]):
+                yield f"the key of {body['period']} is not the one whose digest was recorded before"
+        elif kind == "closing.reviews_drawn":
+            topped.setdefault((body["period"], subject), set()).update(body["cases"])
+        elif "draw" in body:
+            draw = body["draw"]
+            closed[subject] = (draw["period"], draw["class"])
+            more = topped.get(closed[subject], set())
+            key = keys.get(draw["period"])
+            if key and draw["drawn"] != (place(key, subject) < draw["share"] or subject in more):
+                yield f"{subject} is {'drawn' if draw['drawn'] else 'passed over'}, its place says otherwise"
+    for (period, name), cases in topped.items():
+        key = keys.get(period)
+        if key:
+            others = [c for c, of in closed.items() if of == (period, name) and c not in cases]
+            worst = max(place(key, case) for case in cases)
+            yield from (f"{case} should have been reviewed, too" for case in _between(key, others, entries, worst))
+
+
+def _between(
+    key: bytes, cases: Iterable[str], entries: Iterable[tuple[str, str, Mapping[str, Any]]], worst: float
+) -> Iterator[str]:
+    """Cases that were passed over and stand before the last that was taken."""
+    passed = {s: b["draw"]["share"] for _, s, b in entries if "draw" in b and not b["draw"]["drawn"]}
+    yield from (case for case in cases if case in passed and passed[case] <= place(key, case) < worst)
 
 
 def first(places: Iterable[tuple[float, str]], count: int) -> list[str]:

@@ -1,10 +1,10 @@
 """Drift: whether the cases that come now are such as those that were labelled. Pure, and exact in its false alarms.
 
 Each new case is ranked among all that came since the class began by how rare its kind is; chance breaks ties (the
-case's place in the draw). As long as cases are exchangeable, these ranks are uniform and independent, whatever the kinds
-and their shares (conformal p-values: Vovk, Gammerman & Shafer 2005). On rare kinds becoming frequent, and on the usual
-ones displacing all others, is staked; what is staked restarts at 1 (an e-detector: Shin, Ramdas & Rinaldo 2022). So at
-the alarm height h a class that stays as it is has its first false alarm after h cases or more, on average; with several
+case's place in the draw). As long as cases are exchangeable, these ranks are uniform and independent, whatever the
+kinds and their shares (conformal p-values: Vovk, Gammerman & Shafer 2005). On rare kinds becoming frequent, and on the
+usual ones displacing all others, is staked; what is staked restarts at 1 (an e-detector: Shin, Ramdas & Rinaldo 2022).
+So at height h a class that stays as it is has its first false alarm after h cases or more, on average; with several
 streams their mean is an e-detector, too. Cases of one kind come in bursts, and are then not exchangeable: of a kind and
 day only the first, second, fourth, eighth ... is counted.
 """

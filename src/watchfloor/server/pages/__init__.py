@@ -3,6 +3,7 @@
 from watchfloor.server.pages import (
     accounts,
     case,
+    closing,
     coverage,
     detections,
     evidence,
@@ -23,6 +24,7 @@ ROUTERS = (
     sources.router,
     upload.router,
     floor.router,
+    closing.router,
     coverage.router,
     detections.router,
     accounts.router,

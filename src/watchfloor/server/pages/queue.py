@@ -39,4 +39,5 @@ def queue_page(request: Request, person: SignedIn, found: Served, ask: Annotated
         layers=LAYERS,
         link=link,
         held=found.desk.held_back(),
+        reviews=len(found.desk.reviews()),
     )
