@@ -207,8 +207,8 @@ def test_what_is_rare_here_and_stands_with_others_says_more_than_what_comes_ever
     assert {part.member for part in usual.parts} == {"rule"}
     assert {part.member for part in rare.parts} == {"rule", "rare", "unusual"}
     assert "“Rule dump”, “Rule shell”" in next(p.sentence for p in rare.parts if p.member == "unusual")
-    assert around["f-0101"].hours == 0
-    assert around["f-0047"].hours == 47
+    assert around["f-0101"].came_up.hours == 0
+    assert around["f-0047"].came_up.hours == 47
 
 
 def test_what_stands_around_is_what_came_within_an_hour_on_the_same_entity() -> None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from watchfloor.core.attack import tactic
-from watchfloor.core.clock import HOUR
+from watchfloor.core.clock import HOUR, MINUTE
 from watchfloor.core.event import Layer
 from watchfloor.core.finding import Finding
 from watchfloor.detect.ensemble.members import Member, listed
@@ -22,37 +22,44 @@ WINDOW = HOUR
 """How far off (ms) something stands around a finding."""
 _TYING = frozenset({"host", "user", "address", "mailbox", "access_key"})
 _KNOWN_HOURS, _ROUTINE = 12, 0.2
-_MOST_DETECTIONS, _MOST_STEPS, _MOST_HOURS = 4.0, 3.0, 6.0
-_ASSUMED_HOURS = 4
-"""As if so many hours had been seen before the first, and everything had come up in one of them: after an hour or two
-nothing is rare for being new."""
+_MOST_DETECTIONS, _A_STEP, _MOST_STEPS, _MOST_RARE = 20.0, 3.0, 3.0, 6.0
+_ASSUMED_MINUTES, _NEW = 3, 2.0
+"""As if so many minutes had been seen before the first: in a short record nothing is much rarer for being new. What was
+seen as often as can be expected of something new counts `_NEW`, and each doubling against that one more or less."""
 
 K = TypeVar("K")
 Named = tuple[tuple[str, str], ...]
 """Detections by uid and title."""
 
 
+class CameUp(NamedTuple):
+    """In how many hours, and minutes, before this one a detection came up, of so many known in which anything did. A
+    burst is one minute however much comes in it: routine is what comes again and again."""
+
+    hours: int = 0
+    known_hours: int = 0
+    minutes: int = 0
+    known_minutes: int = 0
+
+    @property
+    def routine(self) -> bool:
+        """Whether it comes up in every fifth hour or more often, where enough is known to tell."""
+        return self.known_hours >= _KNOWN_HOURS and self.hours >= _ROUTINE * self.known_hours
+
+
 class Surroundings(NamedTuple):
     """The different detections around a finding, its own among them, that are `unusual` here, and the tactics and
-    layers of all; `where` that is. `hours`: in how many hours before this one its detection came up, `known` of so
-    many in which anything did."""
+    layers of all; `where` that is. `came_up`: how often its own detection did before."""
 
     where: str
     unusual: Named
     tactics: tuple[str, ...]
     layers: tuple[Layer, ...]
-    hours: int
-    known: int
-
-    @property
-    def told(self) -> bool:
-        """Whether enough is known to tell what is usual here."""
-        return self.known >= _KNOWN_HOURS
+    came_up: CameUp = CameUp()
 
     @property
     def routine(self) -> bool:
-        """Whether its detection comes up in every fifth hour or more often."""
-        return self.told and self.hours >= _ROUTINE * self.known
+        return self.came_up.routine
 
 
 class _Around:
@@ -100,18 +107,21 @@ def _step(counts: dict[K, int], key: K, step: int) -> None:
 _tactic = lru_cache(maxsize=1_024)(tactic)
 
 
-class _Hours:
-    """In how many different hours something came up, of findings in order of time."""
+class _Times:
+    """In how many different hours and minutes something came up, of findings in order of time."""
 
     def __init__(self) -> None:
-        self._count, self._last = 0, -1
+        self._hours = self._minutes = 0
+        self._hour = self._minute = -1
 
-    def before(self, hour: int) -> int:
-        return self._count - (self._last == hour)
+    def before(self, time: int) -> tuple[int, int]:
+        return self._hours - (self._hour == time // HOUR), self._minutes - (self._minute == time // MINUTE)
 
-    def add(self, hour: int) -> None:
-        self._count += hour != self._last
-        self._last = hour
+    def add(self, time: int) -> None:
+        hour, minute = time // HOUR, time // MINUTE
+        self._hours += hour != self._hour
+        self._minutes += minute != self._minute
+        self._hour, self._minute = hour, minute
 
 
 def surroundings(
@@ -121,18 +131,18 @@ def surroundings(
     most happens. Findings of several tenants must not be mixed. Those `apart` (uids) stand around nothing, and nothing
     around them: what a known scanner sets off."""
     around: dict[str, _Around] = {}
-    came_up: dict[str, _Hours] = {}
-    anything = _Hours()
+    came_up: dict[str, _Times] = {}
+    anything = _Times()
     found: dict[str, Surroundings] = {}
     for finding in sorted(findings, key=lambda f: (f.time, f.uid)):
-        hour = finding.time // HOUR
-        mine = came_up.setdefault(finding.detection.uid, _Hours())
-        seen = found[finding.uid] = alone(finding, mine.before(hour), anything.before(hour))
+        mine = came_up.setdefault(finding.detection.uid, _Times())
+        (hours, minutes), (known_hours, known_minutes) = mine.before(finding.time), anything.before(finding.time)
+        seen = found[finding.uid] = alone(finding, CameUp(hours, known_hours, minutes, known_minutes))
         keys = dict.fromkeys(i.entity.key for i in finding.involved if i.entity.type in _TYING)
         for key in () if finding.uid in apart else keys:
             around.setdefault(key, _Around()).all.append((finding, not seen.routine))
-        mine.add(hour)
-        anything.add(hour)
+        mine.add(finding.time)
+        anything.add(finding.time)
     sizes: dict[str, tuple[int, int, int]] = {}
     for key, one in around.items():
         for finding in one.windows(ahead):
@@ -148,27 +158,32 @@ def surroundings(
     return found
 
 
-def alone(finding: Finding, hours: int, known: int) -> Surroundings:
+def alone(finding: Finding, came_up: CameUp) -> Surroundings:
     """Of a finding with nothing around it."""
     named = ((finding.detection.uid, finding.detection.title),)
     tactics = tuple(dict.fromkeys(map(_tactic, finding.tactics)))
-    seen = Surroundings("By itself", (), tactics, (finding.layer,), hours, known)
-    return seen if seen.routine else seen._replace(unusual=named)
+    return Surroundings("By itself", () if came_up.routine else named, tactics, (finding.layer,), came_up)
+
+
+def several_detections(count: float) -> float:
+    """The value of the feature `unusual` for so many different detections: each further one says as much as the one
+    before it, because they err for different reasons."""
+    return min(count - 1, _MOST_DETECTIONS) / _A_STEP
 
 
 def context_features(seen: Surroundings) -> list[tuple[str, float]]:
     """What surroundings count for in the model. Features that would be zero are left out."""
     found = []
-    for name, several, most in (
-        ("unusual", seen.unusual, _MOST_DETECTIONS),
-        ("tactics", seen.tactics, _MOST_STEPS),
-        ("layers", seen.layers, _MOST_STEPS),
-    ):
+    if len(seen.unusual) > 1:
+        found.append(("unusual", several_detections(len(seen.unusual))))
+    for name, several in (("tactics", seen.tactics), ("layers", seen.layers)):
         if len(several) > 1:
-            found.append((name, min(math.log2(len(several)), most)))
-    rare = math.log2((seen.known / _ASSUMED_HOURS + 1) / (seen.hours + 1))
+            found.append((name, min(math.log2(len(several)), _MOST_STEPS)))
+    came_up = seen.came_up
+    expected = (came_up.known_minutes / _ASSUMED_MINUTES + 1) / (came_up.minutes + 1)
+    rare = _NEW + math.log2(expected)
     if rare > 0 and not seen.routine:
-        found.append(("rare", min(rare, _MOST_HOURS)))
+        found.append(("rare", min(rare, _MOST_RARE)))
     return found
 
 
@@ -186,4 +201,8 @@ def _said(name: str, seen: Surroundings) -> str:
         case "tactics" | "layers":
             names = sorted(seen.tactics if name == "tactics" else seen.layers)
             return f"{seen.where}: {len(names)} {name}, {', '.join(names).replace('_', ' ')}"
-    return f"This detection came up in {seen.hours} of the {seen.known} earlier hours in which anything did"
+    came_up = seen.came_up
+    if not came_up.known_minutes:
+        return "This detection is among the first things on record"
+    seen_in = f"{came_up.minutes:,} of the {came_up.known_minutes:,} earlier minutes"
+    return f"This detection came up in {seen_in} in which anything did"

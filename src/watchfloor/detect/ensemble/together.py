@@ -19,11 +19,12 @@ from watchfloor.detect.ensemble.surroundings import (
     Surroundings,
     context_features,
     context_members,
+    several_detections,
 )
 
 HALF_LIFE = 7 * DAY
 """After so long (ms) what was found on an entity says half of what it said."""
-_DIGITS, _MOST = 4, 4.0
+_DIGITS = 4
 
 
 def risk_in_context(finding: Finding, seen: Surroundings) -> Risk | None:
@@ -44,7 +45,7 @@ def case_risk(findings: Sequence[Finding], around: Mapping[str, Surroundings]) -
         if finding.risk is None:
             continue
         own, within = finding.risk.log_odds - finding.risk.base, around[finding.uid]
-        for one in (within, case._replace(hours=within.hours, known=within.known)):
+        for one in (within, case._replace(came_up=within.came_up)):
             total = own + sum(shipped().adds((feature,)) for feature in context_features(one))
             if best is None or total > best[0]:
                 best = (total, finding, one)
@@ -56,7 +57,7 @@ def _case(findings: Sequence[Finding], around: Mapping[str, Surroundings]) -> Su
     unusual = {(f.detection.uid, f.detection.title): None for f in findings if not around[f.uid].routine}
     tactics = in_order(tactic for f in findings for tactic in f.tactics)
     layers = tuple(sorted({f.layer for f in findings}))
-    return Surroundings("In this case", tuple(unusual), tactics, layers, 0, 0)
+    return Surroundings("In this case", tuple(unusual), tactics, layers)
 
 
 def entity_risk(findings: Iterable[Finding], as_of: int) -> Risk | None:
@@ -76,7 +77,7 @@ def entity_risk(findings: Iterable[Finding], as_of: int) -> Risk | None:
     telling = max(risks, key=lambda risk: (risk.log_odds, risk.canonical()), default=None)
     if telling is None:
         return None
-    value = min(math.log2(max(math.fsum(fresh.values()), 1.0)), _MOST)
+    value = several_detections(max(math.fsum(fresh.values()), 1.0))
     named = [titles[uid] for uid in sorted(fresh, key=lambda uid: (-fresh[uid], uid))]
     member = Member("detections", (("unusual", value),), listed(len(fresh), "detection", named))
     return Risk.of(telling.base, (*telling.parts, shipped().part(member)), telling.model)
