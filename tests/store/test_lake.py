@@ -107,14 +107,14 @@ def test_measures(tmp_path: Path) -> None:
         ],
     )
     asked = ["count", "first", "last", "days", "days_share", "hours", "distinct:src_ip", "top:src_ip", "within:2",
-             "peers:user"]  # fmt: skip
+             "peers:user", "fresh:2:src_ip", "fresh:9:user"]  # fmt: skip
     answer = count(lake, {"user": ["ANN", "ann@acme.example"], "host": "WS1"}, before=NOW, measures=asked)
     hours = answer.pop("hours")
     assert (sum(hours), hours[(NOW - hour) // hour % 24]) == (3, 1)
     assert answer == {
         "count": 3, "first": NOW - 3 * DAY, "last": NOW - hour, "days": 2, "days_share": 1.0, "distinct:src_ip": 2,
         "top:src_ip": [{"value": "10.0.0.1", "count": 2}, {"value": "10.0.0.2", "count": 1}], "within:2": 2,
-        "peers:user": 1, "population": {"events": 4, "hosts": 1, "users": 2, "days": 2},
+        "peers:user": 1, "fresh:2:src_ip": 1, "fresh:9:user": 0, "population": {"events": 4, "hosts": 1, "users": 2, "days": 2},
     }  # fmt: skip
 
 

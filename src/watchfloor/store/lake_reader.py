@@ -5,6 +5,7 @@ A query costs what its matches cost, not what the history holds: see `lake_run`.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +22,8 @@ from watchfloor.store.lake_run import Array, Facet, Key, Keys, Run, present
 
 FACETS = frozenset({*TEXT_FACETS, *NUMBER_FACETS, "layer", "mapping"})
 MEASURES = ("count", "first", "last", "idle_days", "days", "days_share", "hours", "hour_share", "rhythm")
-MEASURES_OF = ("distinct", "top", "peers", "within")
+MEASURES_OF = ("distinct", "top", "peers", "within", "fresh")
+_FRESH = re.compile(r"(\d{1,5}):(\w+)", re.ASCII)
 _TOP = 5
 _IN_RHYTHM = 200
 """Events of which a rhythm is taken, the latest: enough to tell, and no more to read where there are millions."""
@@ -96,7 +98,8 @@ class LakeReader:
         by the hour of day in `zone`); `hour_share` (of events within an hour of the time of day at `before`); `rhythm`
         ({n, median (s), spread}: of gaps between the latest events, spread is the middle half's width by the median);
         `distinct:<facet>`; `top:<facet>` ([{value, count}], most frequent first); `peers:<facet>` (other values of a
-        matched facet of which the rest of the match holds); `within:<n>` (count in the last n hours). The answer has
+        matched facet of which the rest of the match holds); `within:<n>` (count in the last n hours);
+        `fresh:<n>:<facet>` (values that came up in the last n hours for the first time). The answer has
         `population`: events, hosts, users and days in the same time. Raises WatchfloorError for what it does not know.
         """
         wanted = {facet: _values(facet, value) for facet, value in match.items()}
@@ -110,6 +113,9 @@ class LakeReader:
             elif name == "within" and of.isdecimal():
                 recent = _clipped(before - int(of) * HOUR)
                 answer[measure] = sum(hit.since(recent) for hit in hits)
+            elif name == "fresh" and (fresh := _FRESH.fullmatch(of)) and fresh[2] in FACETS:
+                older = self._hits(wanted, since, before - int(fresh[1]) * HOUR)
+                answer[measure] = len(_distinct(fresh[2], hits)) - len(_distinct(fresh[2], older))
             elif name == "peers" and of in wanted:
                 rest = {facet: values for facet, values in wanted.items() if facet != of}
                 others = _distinct(of, self._hits(rest, since, before))

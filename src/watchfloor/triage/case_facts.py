@@ -7,11 +7,12 @@ Answer of the pseudo-collector `case`:
 "counts": ["12 different values of TargetUserName (“Log-on failed”) in 4 min, for IpAddress 10.0.0.7"],
 "chains": ["credential-access, then lateral-movement"], "chain_count": 1, "late": ["impact"], "sources": 2,
 "agreeing": {"entity": "host:ws-1", "detections": 4, "sources": 2} | null, "indicators": 1, "learned": 0,
-"busiest_hour": 9, "first_hosts": ["ws-1"], "techniques_chained": ["T1490 and T1486"], "own_and_vendor": true}`
+"busiest_hour": 9, "first_hosts": ["ws-1"], "techniques_chained": ["T1490 and T1486"], "own_and_vendor": true,
+"alerts": 9, "families": 4}`
 `counted` are findings of correlations, `counts` what the most severe of them counted.
 `detections`, `titles`, `layers`, `late`, `sources`, `agreeing` and `own_and_vendor` are those of findings of medium
-severity or more; the rest speaks of all. `chains` are stages that mostly follow one another, seen in that order on what
-they share; `agreeing` is the user, host or source that most detections name.
+severity or more; the rest speaks of all: `alerts` are different detections, `families` theirs. `chains` are stages that
+mostly follow one another, seen in that order on what they share; `agreeing` is the user, host or source that most detections name.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ def case_facts(case: Case, findings: Sequence[Finding]) -> dict[str, Any]:
         "links": len(case.links),
         "counted": len(counts),
         "counts": counts[:3],
+        "alerts": len({f.detection.uid for f in ordered}),
+        "families": len({f.detection.family for f in ordered}),
         **_agreement(ordered, telling),
     }
 

@@ -2,15 +2,15 @@
 
 Query: `{"match": {facet: value | [values]}, "days": 30, "measure": ["count", "first", "last", "days",
 "idle_days", "days_share", "hours", "hour_share", "rhythm", "distinct:<facet>", "top:<facet>", "peers:<facet>",
-"within:<hours>"]}`, and `"peers_of": "user:alice"` to ask of those whose work is alike instead (see `peers`). Only
-events with as_of - days <= time < as_of count, so that a finding's own event is never its own history. Give all
-spellings of a user or host as a list. `hours` are by the company's clock.
+"within:<hours>", "fresh:<hours>:<facet>"]}`, and `"peers_of": "user:alice"` to ask of those whose work is alike
+instead (see `peers`). Only events with as_of - days <= time < as_of count, so that a finding's own event is never its
+own history. Give all spellings of a user or host as a list. `hours` are by the company's clock.
 Answer, of the measures that were asked for: `{"count": 3, "first": ms | null, "last": ms | null, "days": 2,
 "idle_days": 4 | null, "days_share": 0.067, "hours": [24 counts], "hour_share": 0.21 | null, "rhythm": {"n": 40,
 "median": 600, "spread": 0.02}, "distinct:host": 2, "top:process": [{"value": v, "count": n}, ...],
-"peers:user": 4, "within:24": 1, "population": {"events": n, "hosts": n, "users": n, "days": n}}`. The
-population is all events of the same time: where it is small, "never seen" says little. With `peers_of` there is
-`"peers": {"of": "department Sales", "known": 12}` and, where none are known, nothing else.
+"peers:user": 4, "within:24": 1, "fresh:24:signature": 2, "population": {"events": n, "hosts": n, "users": n,
+"days": n}}`. The population is all events of the same time: where it is small, "never seen" says little. With
+`peers_of` there is `"peers": {"of": "department Sales", "known": 12}` and, where none are known, nothing else.
 """
 
 from __future__ import annotations
