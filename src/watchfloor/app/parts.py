@@ -35,6 +35,7 @@ from watchfloor.store.usual import UsualStore
 
 if TYPE_CHECKING:
     from watchfloor.app.context import ContextBook
+    from watchfloor.app.scorecards import Scorecards
     from watchfloor.core.finding import Finding
     from watchfloor.core.scorecard import Scorecard
     from watchfloor.detect import Detector
@@ -166,10 +167,15 @@ class Parts:
         return Catalogue.shipped(*self.settings.questions)
 
     @cached_property
-    def scorecard(self) -> Scorecard:
-        from watchfloor.core.scorecard import Scorecard
+    def scorecards(self) -> Scorecards:
+        from watchfloor.app.scorecards import Scorecards
 
-        return Scorecard.expert(self.catalogue)
+        return Scorecards(self)
+
+    @property
+    def scorecard(self) -> Scorecard:
+        """The expert's, or the one that a person applied last (`Scorecards.renew` looks)."""
+        return self.scorecards.current()
 
     def enricher(self, findings: Sequence[Finding]) -> Enricher:
         """A fresh enricher: it remembers answers for one run, so that no fact is older than the run.

@@ -62,6 +62,14 @@ class Scorecard(Noun):
             },
         )
 
+    def completed(self, catalogue: Asks) -> Scorecard:
+        """With the expert's weights for questions that came to the catalogue after this card was learnt."""
+        fresh = {q.id: q for q in catalogue.questions.values() if q.id not in self.weights}
+        if not fresh:
+            return self
+        added = {uid: {option.value: option.weights for option in q.answers} for uid, q in fresh.items()}
+        return self.model_copy(update={"weights": {**self.weights, **added}})
+
     def weighs(self, question: Question, value: str) -> Weights:
         """What a value adds to each hypothesis. A value that the scorecard lacks adds nothing.
 
