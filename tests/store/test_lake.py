@@ -114,7 +114,8 @@ def test_measures(tmp_path: Path) -> None:
     assert answer == {
         "count": 3, "first": NOW - 3 * DAY, "last": NOW - hour, "days": 2, "days_share": 1.0, "distinct:src_ip": 2,
         "top:src_ip": [{"value": "10.0.0.1", "count": 2}, {"value": "10.0.0.2", "count": 1}], "within:2": 2,
-        "peers:user": 1, "fresh:2:src_ip": 1, "fresh:9:user": 0, "population": {"events": 4, "hosts": 1, "users": 2, "days": 2},
+        "peers:user": 1, "fresh:2:src_ip": 1, "fresh:9:user": 0,
+        "population": {"events": 4, "hosts": 1, "users": 2, "days": 2},
     }  # fmt: skip
 
 

@@ -12,7 +12,8 @@ Answer of the pseudo-collector `case`:
 `counted` are findings of correlations, `counts` what the most severe of them counted.
 `detections`, `titles`, `layers`, `late`, `sources`, `agreeing` and `own_and_vendor` are those of findings of medium
 severity or more; the rest speaks of all: `alerts` are different detections, `families` theirs. `chains` are stages that
-mostly follow one another, seen in that order on what they share; `agreeing` is the user, host or source that most detections name.
+mostly follow one another, seen in that order on what they share; `agreeing` is the user, host or source that most
+detections name.
 """
 
 from __future__ import annotations
