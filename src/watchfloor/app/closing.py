@@ -282,7 +282,7 @@ class Closing:
         streams = dict(state.streams)
         if not streams and not state.drifted_at:
             streams = self._of_labels(draw.detection_class)
-        for name, kind in _kinds(draw, verdict).items():
+        for name, kind in _kinds(draw, verdict, again=draw.detection in changed).items():
             streams[name] = seen(streams.get(name, Stream()), kind, day, draw.place)
         update: dict[str, object] = {
             "streams": streams,
@@ -301,7 +301,8 @@ class Closing:
         self._alarmed[state.detection_class] = why
         body = {"stream": name, "kind": kind, "height": round(height(streams), 1), "counts": streams[name].counts}
         parts.ledger.append_many(parts.tenant, [Draft("closing.drifted", state.detection_class, _ACTOR, body, now)])
-        return {"streams": {}, "drifted_at": now, "drifted_why": why}
+        shut = {"status": "shut", "since": now, "why": why}
+        return {"streams": {}, "drifted_at": now, "drifted_why": why, **shut}
 
     def _of_labels(self, detection_class: str) -> dict[str, Stream]:
         """What the labels of files were about: the detections of the labelled time."""
@@ -408,13 +409,13 @@ def _leading(case: Case, findings: Sequence[Finding]) -> Finding:
     return max(mine or findings, key=lambda f: (f.severity, -f.time, f.uid))
 
 
-def _kinds(draw: Draw, verdict: Verdict) -> dict[str, str]:
-    """The kind of a case in each respect that is watched."""
+def _kinds(draw: Draw, verdict: Verdict, *, again: bool) -> dict[str, str]:
+    """The kind of a case in each respect that is watched. Another version of a detection (`again`) is another kind."""
     counted = [a for a in verdict.answers if a.counted and a.status == "answered" and a.weights]
     probability = verdict.probability
     band = next((name for name, top in _BANDS if probability < top), "more")
     return {
-        "detection": f"{draw.detection}@{draw.version}" if draw.version else draw.detection,
+        "detection": f"{draw.detection}@{draw.version}" if again else draw.detection,
         "answers": ", ".join(f"{a.question}={a.value}" for a in counted[:2]),
         "probability": band,
     }
