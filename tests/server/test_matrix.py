@@ -10,7 +10,7 @@ from tests.server.given import given
 from tests.server.given_verdict import CASE
 from watchfloor.core.verdict import HYPOTHESES
 from watchfloor.server.present.matrix import matrix
-from watchfloor.triage.weighing import PRIOR
+from watchfloor.triage.terms import PRIOR
 
 
 def test_the_prior_stands_first_and_the_rest_by_how_much_they_tell() -> None:

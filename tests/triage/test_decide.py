@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from math import exp, log
 from pathlib import Path
 from typing import Any
@@ -296,7 +295,7 @@ def test_a_benign_label_of_the_case_is_no_conflict() -> None:
 
 def test_with_no_labels_the_bound_is_one_and_says_what_is_needed() -> None:
     sentence = gate(made(QUIET), "class_bound").sentence
-    assert "up to 100.0% may be missed, the limit is 2.0% (149 such labels" in sentence
+    assert "up to 100.0% may be missed, the limit is 2.0% (175 more labels" in sentence
 
 
 def test_escalation_needs_no_gate_but_probability() -> None:
@@ -323,22 +322,3 @@ def test_severity_alone_is_not_an_attack() -> None:
     verdict = decide(inputs(SHIPPED, findings, contents))
     assert 0.05 < verdict.probability < 0.5
     assert verdict.probability == pytest.approx(1 / (1 + exp(-(log(0.05 / 0.95) + 1.8))), abs=1e-5)
-
-
-def test_a_decision_with_forty_answers_is_quick() -> None:
-    """The bound is loose for a busy machine; the figure itself is in the report of the test run."""
-    contents = {uid: SHIPPED.examples[uid][0].evidence for uid in SHIPPED.questions}
-    findings = [
-        f.model_copy(update={"layer": layer})
-        for f, layer in zip(FINDINGS, ("endpoint", "identity", "cloud"), strict=True)
-    ]
-    facets = {
-        f.event_uid: {**FACETS, "country": "RU", "asn": 64500, "operation": "X", "domain": "a.example"}
-        for f in findings
-    }
-    given_inputs = inputs(SHIPPED, findings, contents, facets=facets)
-    assert len(given_inputs.asked) >= 30
-    started = time.perf_counter()
-    for _ in range(10):
-        decide(given_inputs)
-    assert (time.perf_counter() - started) / 10 < 0.2

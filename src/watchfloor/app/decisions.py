@@ -32,6 +32,7 @@ class DecisionRecord(Noun):
     changing: dict[str, Digest] = {}
     """Findings that may change, as they were, by their uid."""
     asked: tuple[Asked, ...]
+    not_asked: tuple[Asked, ...] = ()
     evidence: dict[str, int]
     """Uid -> when this decision had it collected (ms): the same answer may be collected again later."""
     catalogue: Digest
@@ -55,6 +56,7 @@ class DecisionRecord(Noun):
             findings=tuple(f.uid for f in inputs.findings),
             changing={f.uid: keep(f) for f in inputs.findings if f.changes},
             asked=inputs.asked,
+            not_asked=inputs.not_asked,
             evidence={e.uid: e.collected_at for e in inputs.evidence},
             catalogue=inputs.catalogue,
             questions=tuple(map(keep, inputs.questions)),
@@ -66,13 +68,16 @@ class DecisionRecord(Noun):
         )
 
     def rests_on_the_same(self, other: DecisionRecord) -> bool:
-        """Whether both decisions are about the same things. A case's status and assignee decide nothing.
+        """Whether the `other`, later decision is about the same things. A case's status and assignee decide nothing.
 
         Escalated cases near by are compared by whoever knows them all.
         """
         if self.case.findings != other.case.findings or set(self.evidence) != set(other.evidence):
             return False
+        if not other.labels.still(self.labels):
+            return False
         blank: dict[str, Any] = {"uid": "", "case": self.case, "evidence": {}, "escalated_near": (), "lake_mark": 0}
+        blank["labels"] = self.labels
         return self.model_copy(update=blank) == other.model_copy(update=blank)
 
 
@@ -83,15 +88,20 @@ def replay(parts: Parts, case_uid: str) -> tuple[Verdict, Verdict]:
     stored = documents.latest(tenant, Verdict, case_uid)
     if stored is None:
         raise NotFoundError("this case is not decided yet", where=case_uid)
-    record = documents.get(tenant, DecisionRecord, stored.uid)
-    read = parts.evidence.get_bytes
-    inputs = Inputs(
+    return stored, decide(recorded(parts, documents.get(tenant, DecisionRecord, stored.uid)))
+
+
+def recorded(parts: Parts, record: DecisionRecord) -> Inputs:
+    """The inputs of a decision, byte for byte. Raises NotFoundError or DamagedError where they are not kept so."""
+    tenant, read = parts.tenant, parts.evidence.get_bytes
+    return Inputs(
         tenant=tenant,
         case=record.case,
         findings=tuple(_findings(parts, record)),
         catalogue=record.catalogue,
         questions=tuple(Question.from_json(read(tenant, digest)) for digest in record.questions),
         asked=record.asked,
+        not_asked=record.not_asked,
         evidence=tuple(_evidence(parts, record)),
         scorecard=Scorecard.from_json(read(tenant, record.scorecard)),
         policy=Policy.from_json(read(tenant, record.policy)),
@@ -99,7 +109,6 @@ def replay(parts: Parts, case_uid: str) -> tuple[Verdict, Verdict]:
         escalated_near=record.escalated_near,
         as_of=record.time,
     )
-    return stored, decide(inputs)
 
 
 def _findings(parts: Parts, record: DecisionRecord) -> Iterator[Finding]:

@@ -1,4 +1,5 @@
-"""Gathering: what cases are asked, and the evidence that answers it. One batch a collector for many cases at once."""
+"""Gathering: what cases are asked, and the evidence that answers it. In rounds, each one batch a collector for many
+cases at once: the investigator of each case says what is worth asking next, until every one of them is done."""
 
 from __future__ import annotations
 
@@ -7,13 +8,19 @@ from typing import Any, NamedTuple
 
 from watchfloor.app.parts import Parts
 from watchfloor.core.case import Case
-from watchfloor.core.evidence import Evidence
+from watchfloor.core.evidence import Evidence, Lookup
 from watchfloor.core.facets import facets
 from watchfloor.core.finding import Finding
+from watchfloor.core.question import Asked, Question
+from watchfloor.core.scorecard import Scorecard
 from watchfloor.enrich import Enricher
 from watchfloor.triage.bound import LabelBook
 from watchfloor.triage.case_facts import case_evidence
 from watchfloor.triage.inputs import Inputs
+from watchfloor.triage.investigator import Choice, Reply
+from watchfloor.triage.prospects import NOTHING, prospect
+from watchfloor.triage.reading import value_of
+from watchfloor.triage.trace import investigator_of
 
 Facets = Mapping[str, Mapping[str, Any]]
 
@@ -33,33 +40,74 @@ class Gatherer:
         self._parts = parts
 
     def inputs(self, cases: Sequence[Case], asking: Asking) -> list[Inputs]:
-        """Ask about all of these cases at once, so that each collector gets its look-ups in one batch."""
+        """Ask about all of these cases at once, so that each collector gets its look-ups in one batch a round."""
+        inquiries = self._inquiries(cases, asking)
+        evidence: dict[str, Evidence] = {}
+        while rounds := [(one, chosen) for one in inquiries if (chosen := one.investigator.next())]:
+            evidence |= self._collected(rounds, asking.enricher)
+            for inquiry, chosen in rounds:
+                inquiry.take(chosen, evidence, self._parts.scorecard)
+        return [self._asked(one.unasked, one.asked, evidence) for one in inquiries]
+
+    def _inquiries(self, cases: Sequence[Case], asking: Asking) -> list[_Inquiry]:
         parts = self._parts
         mine = {case.uid: [asking.findings[uid] for uid in case.findings] for case in cases}
         known = self._facets(finding for group in mine.values() for finding in group)
-        asked = {c.uid: parts.catalogue.ask(c, mine[c.uid], known, parts.context) for c in cases}
-        lookups = {case_uid: [a.lookup for a in group] for case_uid, group in asked.items()}
-        facts: dict[str, Evidence] = {}
-        for case in cases:
-            facts |= case_evidence(lookups[case.uid], case, mine[case.uid])
-        parts.evidence.put(parts.tenant, *facts.values())
-        outside = [look for group in lookups.values() for look in group if look.uid not in facts]
-        evidence = {**asking.enricher.collect(outside), **facts}
         return [
-            Inputs.of(
-                case,
-                mine[case.uid],
-                asked[case.uid],
-                [evidence[look.uid] for look in lookups[case.uid]],
-                catalogue=parts.catalogue,
-                scorecard=parts.scorecard,
-                policy=parts.policy,
-                labels=asking.book.record(case),
-                as_of=case.last_time,
+            _Inquiry(
+                Inputs.of(
+                    case,
+                    mine[case.uid],
+                    (),
+                    (),
+                    not_asked=parts.catalogue.ask(case, mine[case.uid], known, parts.context),
+                    catalogue=parts.catalogue,
+                    scorecard=parts.scorecard,
+                    policy=parts.policy,
+                    labels=asking.book.record(case),
+                    as_of=case.last_time,
+                )
             )
             for case in cases
         ]
 
+    def _collected(self, rounds: Iterable[tuple[_Inquiry, list[Choice]]], enricher: Enricher) -> dict[str, Evidence]:
+        facts: dict[str, Evidence] = {}
+        outside: list[Lookup] = []
+        for inquiry, chosen in rounds:
+            lookups = [choice.asked.lookup for choice in chosen]
+            own = case_evidence(lookups, inquiry.unasked.case, inquiry.unasked.findings)
+            outside += [look for look in lookups if look.uid not in own]
+            facts |= own
+        self._parts.evidence.put(self._parts.tenant, *facts.values())
+        return {**enricher.collect(outside), **facts}
+
+    @staticmethod
+    def _asked(unasked: Inputs, asked: Sequence[Asked], evidence: Mapping[str, Evidence]) -> Inputs:
+        done = {(a.question, a.about, a.lookup.uid) for a in asked}
+        left = [a for a in unasked.not_asked if (a.question, a.about, a.lookup.uid) not in done]
+        found = {evidence[a.lookup.uid].uid: evidence[a.lookup.uid] for a in asked}
+        given = {name: getattr(unasked, name) for name in Inputs.model_fields}
+        return Inputs(**given | {"asked": tuple(asked), "not_asked": tuple(left), "evidence": tuple(found.values())})
+
     def _facets(self, findings: Iterable[Finding]) -> Facets:
         events = self._parts.lake.events(self._parts.tenant, {f.event_uid for f in findings})
         return {uid: facets(event) for uid, event in events.items()}
+
+
+class _Inquiry:
+    """One case on its way: its inputs before anything was asked, its investigator, and what was asked so far."""
+
+    def __init__(self, unasked: Inputs) -> None:
+        self.unasked = unasked
+        self.investigator = investigator_of(unasked)
+        self.asked: list[Asked] = []
+        self._questions: dict[str, Question] = {q.id: q for q in unasked.questions}
+
+    def take(self, chosen: Iterable[Choice], evidence: Mapping[str, Evidence], scorecard: Scorecard) -> None:
+        for choice in chosen:
+            question = self._questions[choice.asked.question]
+            value, answered = value_of(question, evidence[choice.asked.lookup.uid])
+            weights = prospect(question, scorecard).weights.get(value, NOTHING) if answered else None
+            self.investigator.take(choice.asked, Reply(value, weights, value == "could_not_check" and not answered))
+            self.asked.append(choice.asked)

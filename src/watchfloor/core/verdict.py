@@ -14,6 +14,8 @@ Disposition = Literal["close", "queue", "escalate"]
 
 CLASS_BOUND = "class_bound"
 """The closing gate that rests on the owner's labels."""
+ALLOWANCES = (CLASS_BOUND, "autonomy", "labels")
+"""Gates that tell what people allow; the others tell of the case."""
 
 # OCSF verdict_id of Incident Finding.
 VERDICT_ID: dict[str, int] = {
@@ -89,6 +91,87 @@ class ClosingGate(Noun):
     sentence: str
 
 
+class Step(Noun):
+    """One question put to one subject: why it was chosen, what it answered, and where the decision stood after it."""
+
+    question: str
+    about: str
+    round: int
+    information: float
+    """By how much the answer was expected to lower the entropy of the posterior, in bits."""
+    turns: float
+    """The chance, before it was asked, that this answer alone would turn the decision."""
+    cost: float
+    """0 where another question's look-up answers it as well."""
+    purpose: Literal["decision", "plan"] = "decision"
+    """`plan`: nothing it says could change the decision, but a plan acts on what it names."""
+    answer: str
+    """The answer's value, or its status."""
+    probability: float
+    """Of malicious, with this answer and all before it."""
+    entropy: float
+    """Of the posterior, in bits: 0 is sure, 1.58 knows nothing."""
+
+
+class NotNeeded(Noun):
+    """A question that was not asked because no answer to it could change the decision: neither clean nor unknown."""
+
+    question: str
+    title: str
+    about: str
+    most: float
+    """The furthest that an answer of it could move malicious up, in log-odds; ..."""
+    least: float
+    """... and down (a negative figure)."""
+
+
+class Investigation(Noun):
+    """How the investigator went about a case: the reasoning that people read."""
+
+    stopped: Literal["settled", "all_asked", "budget"]
+    """`settled`: nothing left could change the decision; `budget`: policy's budget was used before that."""
+    sentence: str
+    low: float
+    """The least probability of malicious, whatever the questions left open would answer; ..."""
+    high: float
+    """... and the greatest."""
+    cost: float
+    saved: float
+    """What the questions that were not asked would have cost."""
+    steps: tuple[Step, ...]
+    not_needed: tuple[NotNeeded, ...]
+
+
+class Fragile(Noun):
+    """The answer on which a decision hangs most."""
+
+    question: str
+    title: str
+    about: str
+    sentence: str
+
+
+class Stability(Noun):
+    """Whether the disposition holds when what it rests on is shaken a little (see `triage.stability`)."""
+
+    tried: int
+    kept: int
+    """Of the decisions that were tried, those with the same disposition."""
+    kinds: dict[str, tuple[int, int]]
+    """The kind of perturbation -> how many were tried, and how many kept the disposition."""
+    low: float
+    """The least probability of malicious among them; ..."""
+    high: float
+    """... and the greatest."""
+    fragile: Fragile | None = None
+    """The answer whose change turns the disposition, or, where none does, that moves the probability most."""
+
+    @property
+    def share(self) -> float:
+        """Of perturbations that keep the disposition, 0 to 1."""
+        return self.kept / self.tried if self.tried else 1.0
+
+
 class Verdict(Noun):
     """The decision on a case and all that it rests on. Two runs on the same inputs give the same bytes."""
 
@@ -111,7 +194,9 @@ class Verdict(Noun):
     answers: tuple[Answer, ...]
     claims: tuple[Claim, ...]
     could_not_check: tuple[CouldNotCheck, ...]
+    investigation: Investigation | None = None
     counterfactual: Counterfactual | None
+    stability: Stability | None = None
     gates: tuple[ClosingGate, ...]
     rests_on: tuple[str, ...]
     """Evidence uids."""
@@ -121,6 +206,7 @@ class Verdict(Noun):
 
     @property
     def wants_to_close(self) -> bool:
-        """Whether nothing but the class's bound stands between this case and closing by itself."""
-        others = (gate.holds for gate in self.gates if gate.name != CLASS_BOUND)
+        """Whether nothing but its class's bound, people's word and autonomy stand between this case and closing by
+        itself: what would be closed if they allowed it."""
+        others = (gate.holds for gate in self.gates if gate.name not in ALLOWANCES)
         return self.disposition == "close" or (self.disposition == "queue" and all(others))

@@ -6,7 +6,6 @@ from watchfloor.core.noun import short_id
 from watchfloor.core.verdict import (
     VERDICT_ID,
     Answer,
-    Claim,
     CouldNotCheck,
     Hypothesis,
     Verdict,
@@ -15,7 +14,9 @@ from watchfloor.triage.counterfactual import counterfactual
 from watchfloor.triage.gates import Board
 from watchfloor.triage.inputs import Inputs
 from watchfloor.triage.resolutions import NEEDS_PERSON, NOT_CHECKED, PLAIN, hypothesis_of
-from watchfloor.triage.weighing import leaning, weigh
+from watchfloor.triage.stability import stability
+from watchfloor.triage.trace import never_asked, traced
+from watchfloor.triage.weighing import Weighed, leaning, weigh
 from watchfloor.triage.wording import probability_words, sentence, verdict_name
 
 __all__ = ["Inputs", "decide"]
@@ -24,14 +25,15 @@ __all__ = ["Inputs", "decide"]
 def decide(inputs: Inputs) -> Verdict:
     """The verdict on a case: hypotheses weighed, claims checked, closing gates applied, counterfactual found."""
     weighed = weigh(inputs)
-    board = Board(inputs, weighed)
+    investigation = traced(inputs, weighed.answers)
+    board = Board(inputs, weighed, investigation)
     settled = board.settle()
     probability = settled.posterior["malicious"]
     verdict = verdict_name(settled.posterior, settled.hypothesis, bool(board.terms.counted))
     if settled.disposition == "close":
         # Closing says what it was: every gate holds, so the hypothesis that leads is the answer.
         verdict = settled.hypothesis
-    unchecked = _unchecked(weighed.answers)
+    unchecked = _unchecked(weighed.answers, never_asked(inputs, investigation))
     digest = inputs.digest()
     return Verdict(
         tenant=inputs.tenant,
@@ -45,12 +47,14 @@ def decide(inputs: Inputs) -> Verdict:
         probability=probability,
         probability_words=probability_words(probability),
         disposition=settled.disposition,
-        resolution_code=_resolution(inputs, verdict, settled.hypothesis, weighed.answers, weighed.claims),
+        resolution_code=_resolution(inputs, verdict, settled.hypothesis, weighed, unchecked),
         sentence=sentence(probability, verdict, weighed.claims, unchecked),
         answers=(*board.terms.rows(inputs.case.uid), *sorted(weighed.answers, key=_by_weight)),
         claims=weighed.claims,
         could_not_check=unchecked,
+        investigation=investigation,
         counterfactual=counterfactual(board, settled),
+        stability=stability(board, settled),
         gates=board.gates(probability),
         rests_on=tuple(sorted({uid for a in weighed.answers for uid in a.evidence})),
         inputs_digest=digest,
@@ -66,11 +70,14 @@ def _by_weight(answer: Answer) -> tuple[bool, bool, float, str, str, tuple[str, 
     return (not counted, answer.status != "answered", -strength, answer.question, answer.about, answer.lookups)
 
 
-def _unchecked(answers: tuple[Answer, ...]) -> tuple[CouldNotCheck, ...]:
+def _unchecked(answers: tuple[Answer, ...], never: tuple[CouldNotCheck, ...]) -> tuple[CouldNotCheck, ...]:
     found = (
-        CouldNotCheck(question=a.question, title=a.title, about=a.about, reason=a.reason, required=a.required)
-        for a in answers
-        if a.status == "could_not_check"
+        *never,
+        *(
+            CouldNotCheck(question=a.question, title=a.title, about=a.about, reason=a.reason, required=a.required)
+            for a in answers
+            if a.status == "could_not_check"
+        ),
     )
     return tuple(sorted(found, key=lambda u: (not u.required, u.question, u.about, u.reason)))
 
@@ -79,17 +86,17 @@ def _resolution(
     inputs: Inputs,
     verdict: str,
     hypothesis: Hypothesis,
-    answers: tuple[Answer, ...],
-    claims: tuple[Claim, ...],
+    weighed: Weighed,
+    unchecked: tuple[CouldNotCheck, ...],
 ) -> str:
     """The code that the strongest counted answer for the leading hypothesis speaks for, or the plain one."""
     if verdict == "unsure":
-        blocked = any(a.required and a.status == "could_not_check" for a in answers)
-        return NOT_CHECKED if blocked or any(not c.grounded for c in claims) else NEEDS_PERSON
+        blocked = any(u.required for u in unchecked) or any(not c.grounded for c in weighed.claims)
+        return NOT_CHECKED if blocked else NEEDS_PERSON
     codes = {(q.id, option.value): option.resolution for q in inputs.questions for option in q.answers}
     spoken = [
         (-a.weights.get(hypothesis, 0.0), codes[a.question, a.value])
-        for a in answers
+        for a in weighed.answers
         if a.counted and a.weights and hypothesis_of(codes.get((a.question, a.value), "")) == hypothesis
     ]
     return min(spoken)[1] if spoken else PLAIN[hypothesis]

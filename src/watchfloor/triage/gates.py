@@ -7,10 +7,20 @@ from typing import NamedTuple
 
 from watchfloor.core.finding import Severity
 from watchfloor.core.scorecard import Weights
-from watchfloor.core.verdict import HYPOTHESES, Answer, Claim, ClosingGate, Disposition, Hypothesis
-from watchfloor.triage.bound import labels_needed, upper_bound
+from watchfloor.core.verdict import (
+    CLASS_BOUND,
+    HYPOTHESES,
+    Answer,
+    Claim,
+    ClosingGate,
+    Disposition,
+    Hypothesis,
+    Investigation,
+)
+from watchfloor.triage.anytime import closing_bound, labels_needed
 from watchfloor.triage.inputs import Inputs
-from watchfloor.triage.weighing import Terms, Weighed
+from watchfloor.triage.terms import Terms
+from watchfloor.triage.weighing import Weighed
 
 
 class Settled(NamedTuple):
@@ -24,17 +34,20 @@ class Settled(NamedTuple):
 class Board:
     """A case with its terms and gates, which can be settled again without some of its questions."""
 
-    def __init__(self, inputs: Inputs, weighed: Weighed) -> None:
+    def __init__(self, inputs: Inputs, weighed: Weighed, investigation: Investigation) -> None:
         self.inputs = inputs
-        self.terms = Terms(weighed.answers, inputs.questions, inputs.scorecard)
+        self.terms = Terms(weighed.answers, inputs.questions, inputs.scorecard, inputs.findings)
         self.unchecked = [a for a in weighed.answers if a.required and a.status == "could_not_check"]
         self.struck = [c for c in weighed.claims if not c.grounded]
-        self.fixed = (_autonomy(inputs), _bound(inputs), _severity(inputs), _labels(inputs), _near(inputs))
+        self.fixed = (*standing_gates(inputs), _investigated(inputs, investigation), _near(inputs))
         self._may_close = all(gate.holds for gate in self.fixed)
 
     def settle(self, without: Collection[str] = ()) -> Settled:
         """The outcome, as if the questions `without` had not been asked."""
-        posterior = self.terms.posterior(without)
+        return self.outcome(self.terms.posterior(without), without)
+
+    def outcome(self, posterior: Weights, without: Collection[str] = ()) -> Settled:
+        """What a posterior comes to under this case's gates."""
         leading: Hypothesis = max(HYPOTHESES, key=lambda name: posterior[name])
         probability, policy = posterior["malicious"], self.inputs.policy.triage
         if probability >= policy.escalate_at:
@@ -78,6 +91,31 @@ class Board:
         )
 
 
+def standing_gates(inputs: Inputs) -> tuple[ClosingGate, ...]:
+    """The gates that are known before any question is asked, and that no answer changes."""
+    return (_autonomy(inputs), _bound(inputs), _severity(inputs), _labels(inputs))
+
+
+def could_close(inputs: Inputs) -> bool:
+    """Whether it would be closed if its class's bound, people and autonomy allowed it, whatever is answered: those may
+    allow it later, and then on the labels of cases that were asked about as if they did now."""
+    return _severity(inputs).holds
+
+
+def _investigated(inputs: Inputs, investigation: Investigation) -> ClosingGate:
+    left = len(inputs.not_asked)
+    holds = investigation.stopped != "budget"
+    return ClosingGate(
+        name="investigation",
+        holds=holds,
+        sentence=f"{left} questions were not asked although they could change the decision: the budget was used."
+        if not holds
+        else f"{left} questions were not asked; none of them could change the decision."
+        if left
+        else "Every question that fits was asked.",
+    )
+
+
 def _without(items: Iterable[Answer | Claim], questions: Collection[str]) -> int:
     return sum(1 for item in items if item.question not in questions)
 
@@ -93,17 +131,17 @@ def _autonomy(inputs: Inputs) -> ClosingGate:
 def _bound(inputs: Inputs) -> ClosingGate:
     """The class bound: how many attacks may hide among what would be closed, at the owner's confidence."""
     policy, labels = inputs.policy.triage, inputs.labels
-    bound = upper_bound(labels.missed, labels.would_close, policy.confidence)
+    bound = closing_bound(labels.missed, labels.counted, policy.confidence)
     sentence = (
-        f"Class {labels.detection_class!r}: {labels.missed} attacks among {labels.would_close} labelled cases that "
-        f"would have been closed; at {policy.confidence:.0%} confidence up to {bound:.1%} may be missed, the limit is "
+        f"Class {labels.detection_class!r}: {labels.missed} attacks among {labels.counted} labels that count; "
+        f"at {policy.confidence:.0%} confidence up to {bound:.1%} may be missed, the limit is "
         f"{policy.max_missed_share:.1%}"
     )
-    needed = labels_needed(policy.max_missed_share, policy.confidence)
-    if labels.missed == 0 and labels.would_close < needed:
-        sentence += f" ({needed} such labels without an attack are needed)"
-    holds = bound <= policy.max_missed_share
-    return ClosingGate(name="class_bound", holds=holds, sentence=sentence + ".")
+    needed = labels_needed(policy.max_missed_share, policy.confidence, labels.missed)
+    if labels.counted < needed:
+        sentence += f" ({needed - labels.counted} more labels without an attack are needed)"
+    holds = bound <= policy.max_missed_share and not labels.shut
+    return ClosingGate(name=CLASS_BOUND, holds=holds, sentence="; ".join((sentence, *labels.shut)) + ".")
 
 
 def _severity(inputs: Inputs) -> ClosingGate:

@@ -27,9 +27,11 @@ class Inputs(Noun):
     case: Case
     findings: tuple[Finding, ...]
     catalogue: Digest
-    """Of the whole catalogue; `questions` are those that were asked."""
+    """Of the whole catalogue; `questions` are those that fit the case."""
     questions: tuple[Question, ...]
     asked: tuple[Asked, ...]
+    not_asked: tuple[Asked, ...] = ()
+    """What fits the case too and was left: no answer could change the decision, or policy's budget was used."""
     evidence: tuple[Evidence, ...]
     scorecard: Scorecard
     policy: Policy
@@ -47,6 +49,7 @@ class Inputs(Noun):
             ("findings", tuple(_unweighed(f) for f in sorted(self.findings, key=lambda f: (f.time, f.uid)))),
             ("questions", tuple(sorted(self.questions, key=lambda q: q.id))),
             ("asked", tuple(sorted(self.asked, key=lambda a: (a.question, a.about, a.lookup.uid)))),
+            ("not_asked", tuple(sorted(self.not_asked, key=lambda a: (a.question, a.about, a.lookup.uid)))),
             ("evidence", tuple(sorted(self.evidence, key=lambda e: (e.collected_at, e.uid)))),
         )
         for name, value in plain:
@@ -66,6 +69,7 @@ class Inputs(Noun):
         policy: Policy,
         labels: ClassRecord,
         as_of: int,
+        not_asked: Sequence[Asked] = (),
     ) -> Self:
         """Inputs from what the rest of the product has at hand. Evidence of other look-ups is left out."""
         wanted = {a.lookup.uid for a in asked}
@@ -74,8 +78,9 @@ class Inputs(Noun):
             case=case,
             findings=tuple(findings),
             catalogue=catalogue.digest,
-            questions=catalogue.used(asked),
+            questions=catalogue.used([*asked, *not_asked]),
             asked=tuple(asked),
+            not_asked=tuple(not_asked),
             evidence=tuple({e.uid: e for e in evidence if e.lookup.uid in wanted}.values()),
             scorecard=scorecard,
             policy=policy,

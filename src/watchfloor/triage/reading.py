@@ -22,30 +22,49 @@ def read(question: Question, asked: Asked, evidence: Evidence | None) -> Answer:
     No evidence, failed evidence and unreadable evidence give `could_not_check` with the reason; evidence that no
     option fits gives `not_applicable`.
     """
+    found = _fit(question, evidence)
+    if isinstance(found, _Fit):
+        return _answer(question, asked, found)
+    return _blank(question, asked, evidence, *found)
+
+
+def value_of(question: Question, evidence: Evidence | None) -> tuple[str, bool]:
+    """The value that evidence gives, or the status of what gives none; and whether it is a value. As `read` has it."""
+    found = _fit(question, evidence)
+    return (found.option.value, True) if isinstance(found, _Fit) else (found.status, False)
+
+
+def _fit(question: Question, evidence: Evidence | None) -> _Fit | _Unfit:
+    """The first option that fits, or status and reason where there is no answer."""
     if evidence is None:
-        return _blank(question, asked, None, "could_not_check", "it was never looked up")
+        return _Unfit(COULD_NOT_CHECK, "it was never looked up")
     if evidence.status == "failed":
-        return _blank(question, asked, evidence, "could_not_check", evidence.reason or "the look-up failed")
+        return _Unfit(COULD_NOT_CHECK, evidence.reason or "the look-up failed")
     try:
         data = json.loads(evidence.content)
     except (ValueError, RecursionError) as error:
-        reason = f"the recorded answer cannot be read: {error}"
-        return _blank(question, asked, evidence, "could_not_check", reason)
+        return _Unfit(COULD_NOT_CHECK, f"the recorded answer cannot be read: {error}")
     data = with_derived(data, question.derive)
     for option in question.answers:
         found = match(option.when, data)
         if found is None:
             continue
         if option.value == COULD_NOT_CHECK:
-            return _blank(question, asked, evidence, COULD_NOT_CHECK, option.why)
-        return _answer(question, asked, evidence, _Fit(option, found, data))
-    return _blank(question, asked, evidence, "not_applicable", "no answer of the question fits")
+            return _Unfit(COULD_NOT_CHECK, option.why)
+        return _Fit(option, found, data, evidence)
+    return _Unfit("not_applicable", "no answer of the question fits")
 
 
 class _Fit(NamedTuple):
     option: Option
     match: Match
     data: Any
+    evidence: Evidence
+
+
+class _Unfit(NamedTuple):
+    status: Any
+    reason: str
 
 
 def _blank(question: Question, asked: Asked, evidence: Evidence | None, status: Any, reason: str) -> Answer:
@@ -62,8 +81,8 @@ def _blank(question: Question, asked: Asked, evidence: Evidence | None, status: 
     )
 
 
-def _answer(question: Question, asked: Asked, evidence: Evidence, fit: _Fit) -> Answer:
-    option, found, data = fit
+def _answer(question: Question, asked: Asked, fit: _Fit) -> Answer:
+    option, found, data, evidence = fit
     cited = list(found.paths)
 
     def value_of(name: str) -> Any:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.grounding import check, intact
 from watchfloor.core.noun import short_id
 from watchfloor.core.question import Asked, Question
-from watchfloor.core.scorecard import PLACES, Scorecard, Weights, shrunk, total
+from watchfloor.core.scorecard import PLACES
 from watchfloor.core.verdict import HYPOTHESES, Answer, Claim, Hypothesis
 from watchfloor.triage.inputs import Inputs
 from watchfloor.triage.reading import read
-
-PRIOR = "prior"
-OVERLAP = "overlap"
 
 
 class Weighed(NamedTuple):
@@ -124,77 +121,3 @@ def _malice(answer: Answer) -> float:
     return weights.get("malicious", 0.0) - max(
         weights.get("benign_true_positive", 0.0), weights.get("false_positive", 0.0)
     )
-
-
-class Terms:
-    """The additive terms of a decision: the prior, each counted answer, and what overlapping answers give back."""
-
-    def __init__(self, answers: Iterable[Answer], questions: Iterable[Question], scorecard: Scorecard) -> None:
-        self.scorecard = scorecard
-        self.counted = {a.question: a for a in answers if a.counted and any(a.weights.values())}
-        self.group = {q.id: q.group for q in questions if q.group and q.id in self.counted}
-        # The counterfactual settles a hundred times and changes one group at a time.
-        self._overlaps: dict[tuple[str, ...], Weights] = {}
-
-    def posterior(self, without: Collection[str] = ()) -> Weights:
-        """The posterior, as if the questions `without` had not been asked."""
-        present = [a for uid, a in self.counted.items() if uid not in without]
-        overlaps = self.overlaps(present)
-        sums: Weights = {
-            name: total(
-                [
-                    self.scorecard.priors[name],
-                    *(a.weights.get(name, 0.0) for a in present),
-                    *(weights[name] for _, weights in overlaps.values()),
-                ]
-            )
-            for name in HYPOTHESES
-        }
-        return self.scorecard.posterior(sums)
-
-    def overlaps(self, present: Iterable[Answer]) -> dict[str, tuple[int, Weights]]:
-        """For each group with several counted answers: how many, and the weights that their overlap takes off."""
-        members: dict[str, list[Answer]] = defaultdict(list)
-        for answer in present:
-            if answer.question in self.group:
-                members[self.group[answer.question]].append(answer)
-        found: dict[str, tuple[int, Weights]] = {}
-        for group, answers in sorted(members.items()):
-            if len(answers) > 1:
-                members_of = tuple(a.question for a in answers)
-                if members_of not in self._overlaps:
-                    self._overlaps[members_of] = self._overlap([a.weights for a in answers])
-                found[group] = (len(answers), self._overlaps[members_of])
-        return found
-
-    def _overlap(self, weights: Sequence[Mapping[Hypothesis, float]]) -> Weights:
-        taken: Weights = {}
-        for name in HYPOTHESES:
-            each = [w.get(name, 0.0) for w in weights]
-            taken[name] = round(shrunk(each, self.scorecard.overlap) - total(each), PLACES)
-        return taken
-
-    def rows(self, case_uid: str) -> tuple[Answer, ...]:
-        """The terms that no question gave, as rows of the matrix: the prior and the overlaps."""
-        prior = Answer(
-            question=PRIOR,
-            title="Before any evidence",
-            about=case_uid,
-            status="answered",
-            value="base_rate",
-            weights=self.scorecard.priors,
-            why="How often cases turn out so where nothing else is known",
-        )
-        overlaps = (
-            Answer(
-                question=f"{OVERLAP}.{group}",
-                title=f"Overlap of {count} answers on {group.replace('_', ' ')}",
-                about=case_uid,
-                status="answered",
-                value="shrunk",
-                weights=weights,
-                why="They restate one fact in part: only the strongest counts in full",
-            )
-            for group, (count, weights) in self.overlaps(self.counted.values()).items()
-        )
-        return (prior, *overlaps)

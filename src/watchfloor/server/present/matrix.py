@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from watchfloor.core.verdict import HYPOTHESES, Answer, Verdict
-from watchfloor.triage.weighing import PRIOR
+from watchfloor.triage.terms import PRIOR
 
 
 class Cell(NamedTuple):

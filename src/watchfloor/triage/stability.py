@@ -1,0 +1,110 @@
+"""Stability: the decision taken again on perturbed inputs. Arithmetic on terms only, and the same bytes every time.
+
+What is shaken, one thing at a time: each counted answer left out; each turned to its neighbour (the next stronger or
+weaker answer of the same question); all weights at once, each by up to a quarter, drawn by a generator that the inputs'
+digest seeds; the prior odds of an attack halved and doubled; the order of the terms.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from math import log
+from random import Random
+from typing import NamedTuple
+
+from watchfloor.core.verdict import Answer, Disposition, Fragile, Stability
+from watchfloor.triage.gates import Board, Settled
+from watchfloor.triage.prospects import Vector, malice, prospect
+from watchfloor.triage.wording import DISPOSITION_WORDS
+
+JITTERS, JITTER, SHUFFLES = 16, 0.25, 2
+_PLACES = 4
+
+
+class _Try(NamedTuple):
+    kind: str
+    weights: Mapping[str, Vector]
+    base: Vector
+    answer: Answer | None = None
+    """The one answer that is left out or turned."""
+    value: str = ""
+    """What it was turned to."""
+
+
+def stability(board: Board, settled: Settled) -> Stability:
+    """How many perturbed decisions keep the disposition, and the answer on which it hangs most."""
+    tried: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    probabilities = [settled.posterior["malicious"]]
+    worst: tuple[bool, float, str, str] | None = None
+    fragile: tuple[_Try, Disposition, float] | None = None
+    for one in _tries(board):
+        without = (one.answer.question,) if one.answer is not None and not one.value else ()
+        other = board.outcome(board.terms.posterior_of(one.weights, one.base), without)
+        probability = other.posterior["malicious"]
+        same = other.disposition == settled.disposition
+        tried[one.kind] += 1
+        kept[one.kind] += same
+        probabilities.append(probability)
+        if one.answer is not None:
+            moved = round(abs(probability - settled.posterior["malicious"]), _PLACES)
+            rank = (same, -moved, one.answer.question, one.value)
+            if worst is None or rank < worst:
+                worst, fragile = rank, (one, other.disposition, probability)
+    return Stability(
+        tried=tried.total(),
+        kept=kept.total(),
+        kinds={kind: (tried[kind], kept[kind]) for kind in sorted(tried)},
+        low=round(min(probabilities), _PLACES),
+        high=round(max(probabilities), _PLACES),
+        fragile=_told(*fragile, settled.disposition) if fragile else None,
+    )
+
+
+def _tries(board: Board) -> Iterator[_Try]:
+    terms, questions = board.terms, {q.id: q for q in board.inputs.questions}
+    weights, base = terms.weights, terms.base
+    for uid, answer in sorted(terms.counted.items()):
+        yield _Try("left_out", {name: w for name, w in weights.items() if name != uid}, base, answer)
+        known = prospect(questions[uid], terms.scorecard).weights
+        for value in _neighbours(known, answer.value):
+            yield _Try("neighbour", {**weights, uid: known[value]}, base, answer, value)
+    rng = Random(board.inputs.digest())  # noqa: S311 - no secret: the same inputs are shaken in the same way
+    for _ in range(JITTERS if weights else 0):
+        shaken = {uid: _times(w, 1.0 + JITTER * (2.0 * rng.random() - 1.0)) for uid, w in sorted(weights.items())}
+        yield _Try("weights", shaken, base)
+    for odds in (0.5, 2.0):
+        yield _Try("prior", weights, (base[0] + log(odds), base[1], base[2]))
+    for _ in range(SHUFFLES if weights else 0):
+        order = sorted(weights)
+        rng.shuffle(order)
+        yield _Try("order", {uid: weights[uid] for uid in order}, base)
+
+
+def _neighbours(known: Mapping[str, Vector], value: str) -> list[str]:
+    """The answers that stand next to a value when all are ordered by what they say of an attack."""
+    order = sorted(known, key=lambda name: (malice(known[name]), name))
+    at = order.index(value) if value in known else -1
+    return [] if at < 0 else [order[i] for i in (at - 1, at + 1) if 0 <= i < len(order)]
+
+
+def _times(weights: Vector, share: float) -> Vector:
+    return (weights[0] * share, weights[1] * share, weights[2] * share)
+
+
+def _told(one: _Try, disposition: Disposition, probability: float, before: Disposition) -> Fragile | None:
+    answer = one.answer
+    if answer is None:
+        return None
+    what = f"were “{one.value.replace('_', ' ')}”" if one.value else "were not known"
+    fate = "still " if disposition == before else ""
+    return Fragile(
+        question=answer.question,
+        title=answer.title,
+        about=answer.about,
+        sentence=(
+            f"If the answer to “{answer.title}” {what}, the case would {fate}be {DISPOSITION_WORDS[disposition]}: "
+            f"attack {probability:.0%}."
+        ),
+    )
