@@ -14,6 +14,7 @@ from watchfloor.cli import (
     deadletter,
     demo,
     detect,
+    improve,
     integration,
     intel,
     lake,
@@ -59,6 +60,7 @@ closing.register(app)
 app.add_typer(detect.app, name="detect")
 app.add_typer(case.app, name="case")
 app.add_typer(plan.app, name="plan")
+app.add_typer(improve.app, name="improve")
 app.add_typer(integration.app, name="integration")
 app.add_typer(policy.app, name="policy")
 app.add_typer(mapping.app, name="mapping")

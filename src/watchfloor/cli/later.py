@@ -10,7 +10,6 @@ from watchfloor.cli.output import say
 
 LATER = {
     "query": "Turn a request for evidence into a query for a SIEM.",
-    "improve": "Learn from confirmed verdicts, and prove that it helped.",
 }
 STANDS_IN = "docs/explanation/limits.md"
 
