@@ -56,7 +56,18 @@ def samples(data: Path) -> Iterator[Sample]:
         if message.text not in seen:
             seen.add(message.text)
             yield Sample(message.text, message.bad, message.group, message.family)
-    yield from templates("mails.yaml", _EACH, lambda text, _: mails.plain(text.replace(" | ", "\n\n", 1)))
+    yield from templates("mails.yaml", _EACH, lambda text, _: _as_plain_mail(text))
+
+
+_LINK = re.compile(r"https?://\S+")
+
+
+def _as_plain_mail(text: str) -> str:
+    """A template as one person's plain mail to another: without a form it would be like no mail that there is."""
+    subject, _, body = text.partition(" | ")
+    people = {"from": "a@b.example", "from_name": "A B", "to": ["c@d.example"]}
+    built = {"subject": subject, "body": body, "urls": _LINK.findall(body), **people}
+    return mails.formed(mails.plain(f"{subject}\n\n{body}"), built)
 
 
 _ANY = re.compile(r"\w{2,24}|[!?$]")
