@@ -2,7 +2,7 @@
 
 Answer: `{"operation", "service", "categories": [names], "shown": [{"category", "path", "value"}], "succeeded":
 bool, "error": text, "agent": "console" | "cli" | "sdk" | "terraform" | "offensive" | "other" | "", "root":
-bool, "mfa": bool | null, "read_only": bool, "traits": [names]}`. Categories: privilege_change, persistence,
+bool, "mfa": bool | null, "read_only": bool, "traits": [names]}`. Categories: privilege_change, persistence, foreign_trust,
 exposure, logging_off, secrets_read, recon, destructive, mail_rule, exfiltration. `shown` are the request's own
 parameters that make it so.
 """
