@@ -11,11 +11,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.server.given import NOW, TENANT, Given, given
+from watchfloor.app.closing import ClassRow
 from watchfloor.app.updates import Updates
 from watchfloor.app.uploads import Upload, named
 from watchfloor.app.views import CaseView, IntakeView, LedgerState, SourceRow
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.clock import DAY
+from watchfloor.core.closing import Draw
 from watchfloor.core.context import Context
 from watchfloor.core.entry import ZERO, Entry, TreeHead
 from watchfloor.core.errors import NotFoundError, RefusedError
@@ -33,6 +35,7 @@ from watchfloor.improve.coverage import Coverage, SeenSource, UsedDetection, ass
 from watchfloor.store.case_lines import Ask, CaseLines, CasePage, Overview
 from watchfloor.store.database import Database
 from watchfloor.store.documents import Documents
+from watchfloor.triage.bound import LabelBook, reasons
 
 
 class Received(Noun):
@@ -65,6 +68,7 @@ class SmallDesk:
         self.outcomes: list[Outcome] = []
         self.comments: list[Comment] = []
         self.labels: dict[str, Label] = {}
+        self.draws: list[Draw] = []
         self.entries: list[Entry] = []
         self.letters: list[DeadLetter] = []
         self.state: dict[str, bool | int] = {"found": True, "sessions": 3, "enabled": True, "rules": 1}
@@ -236,6 +240,18 @@ class SmallDesk:
     def ledger_state(self) -> LedgerState:
         head = TreeHead(tenant=TENANT, size=len(self.entries), time=NOW, root=ZERO, public_key="a2V5", signature="c2ln")
         return LedgerState(len(self.entries), head, [])
+
+    def closing(self) -> list[ClassRow]:
+        standing = LabelBook(self.labels.values(), self.draws).standing(TENANT, self.story.cases[0].detection_class)
+        why = reasons(standing, self.policy)
+        limit = self.policy.triage.max_missed_share
+        return [ClassRow(standing.record.detection_class, standing, not why, why, limit, 1.0)]
+
+    def reviews(self) -> list[Draw]:
+        return [draw for draw in self.draws if draw.closed and draw.case_uid not in self.labels]
+
+    def review(self, case_uid: str) -> Draw | None:
+        return next((draw for draw in self.reviews() if draw.case_uid == case_uid), None)
 
     def held_back(self) -> tuple[int, int]:
         return 3, 1

@@ -1,4 +1,4 @@
-"""Drift: cases that are no longer such as were labelled are noticed, and those that are the same rarely raise an alarm."""
+"""Drift: cases that are no longer such as were labelled are noticed; those that are the same rarely raise an alarm."""
 
 from __future__ import annotations
 

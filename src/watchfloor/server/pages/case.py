@@ -18,6 +18,7 @@ from watchfloor.server.present.case import entities, reasons
 from watchfloor.server.present.matrix import matrix
 from watchfloor.server.present.plan import STATE, Viewer, steps
 from watchfloor.server.present.timeline import graph, timeline
+from watchfloor.server.present.way import shaken, way
 from watchfloor.server.resolutions import choices, confirmed_by
 
 router = APIRouter(prefix="/cases", include_in_schema=False, dependencies=[Depends(not_forged)])
@@ -141,10 +142,13 @@ def _page(request: Request, found: Services, person: Person, view: CaseView) -> 
         "case.html",
         person=person,
         view=view,
+        review=found.desk.review(view.case.uid),
         case=view.case,
         verdict=view.verdict,
         reasons=reasons(view.verdict) if view.verdict else None,
         matrix=matrix(view.verdict) if view.verdict else None,
+        way=way(view.verdict) if view.verdict else None,
+        shaken=shaken(view.verdict.stability) if view.verdict and view.verdict.stability else [],
         hypotheses=HYPOTHESES,
         steps=plan_steps,
         states=STATE,
