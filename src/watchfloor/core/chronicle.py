@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from watchfloor.core.context import Asset, Company, Context, Group, Identity, Window
 from watchfloor.core.fact import BEGINNING, CRITICALITY, FOREVER, OWNERS, Fact, as_known, as_true
-from watchfloor.core.resolution import Conflict, Join, Record, Resolution, finder, records_of, resolve
+from watchfloor.core.resolution import Record, Resolution, finder, records_of, resolve
 
 _SEGMENTS = 8
 _NAMING = ("upn", "mail_alias", "account", "sid", "object_id", "okta_id", "principal")
@@ -99,8 +99,8 @@ class Chronicle:
         """Leases of an address that hold at a time."""
         return [lease for lease in self._leases.get(address, ()) if lease.start <= true < lease.end]
 
-    def conflicts(self, true: int) -> list[Conflict]:
-        """What is claimed by two at a time: identifiers, and addresses."""
+    def conflicts(self, true: int) -> list[str]:
+        """What is claimed by two at a time, a sentence each: identifiers, and addresses."""
         moment = self.moment(true)
         claims: dict[str, set[str]] = defaultdict(set)
         for asset in moment.context.assets:
@@ -112,16 +112,9 @@ class Chronicle:
                     claims[address].add(moment.hosts.get((lease.source, lease.entity), "") or lease.entity)
         shared = [(address, sorted(some)) for address, some in sorted(claims.items()) if len(some) > 1]
         return [
-            *moment.resolution.conflicts,
-            *(
-                Conflict("IP address", address, tuple(some), f"the address {address} is claimed by {', '.join(some)}")
-                for address, some in shared
-            ),
+            *(one.conflict for one in moment.resolution.conflicts),
+            *(f"the address {address} is claimed by {', '.join(some)}" for address, some in shared),
         ]
-
-    def joins(self, true: int) -> list[Join]:
-        """Why records are one at a time."""
-        return self.moment(true).resolution.joins
 
 
 def _is_lease(fact: Fact) -> bool:
@@ -165,18 +158,28 @@ def _moment(facts: Sequence[Fact]) -> Moment:
     return Moment(context, resolution, places)
 
 
+def _weight(source: str) -> int:
+    """The owner's own words first."""
+    return next((n for n, begin in enumerate(OWNERS) if source.startswith(begin)), len(OWNERS))
+
+
 def _rank(record: Record) -> int:
-    """The owner's own words first; what remains keeps its order."""
-    return next((n for n, begin in enumerate(OWNERS) if record.source.startswith(begin)), len(OWNERS))
+    """By weight; what remains keeps its order."""
+    return _weight(record.source) if record.owners else len(OWNERS)
 
 
 def _canonical(entities: Sequence[Sequence[Record]], attributes: Sequence[str]) -> list[str]:
     """The one name of each entity: the first that no other bears; the owner's goes before others'."""
     wanted = []
     for records in entities:
-        owned = [v for r in records if r.owners for v in (*r.values("name"), r.key.partition(":")[2])]
-        stated = [value for name in attributes for r in records for value in r.values(name)]
-        wanted.append(list(dict.fromkeys(map(str, (*owned, *stated)))) or [records[0].key.partition(":")[2]])
+        names: dict[str, None] = {}
+        for record in records if records[0].owners else ():
+            if record.owners:
+                names.update(dict.fromkeys((*map(str, record.values("name")), record.key.partition(":")[2])))
+        for attribute in attributes:
+            for record in records:
+                names.update(dict.fromkeys(map(str, record.values(attribute))))
+        wanted.append(list(names) or [records[0].key.partition(":")[2]])
     bearers = Counter(name for names in wanted for name in {name.lower() for name in names})
     return [
         next((name for name in names if bearers[name.lower()] == 1), names[0] if some[0].owners else some[0].place)
@@ -184,62 +187,78 @@ def _canonical(entities: Sequence[Sequence[Record]], attributes: Sequence[str]) 
     ]
 
 
-def _best(records: Sequence[Record], attribute: str) -> Fact | None:
+_Facts = dict[str, list[Fact]]
+
+
+def _together(records: Sequence[Record]) -> _Facts:
+    """All that sources say of an entity, by attribute, the weightiest source first."""
+    if len(records) == 1:
+        return records[0].facts
+    found: _Facts = {}
+    for record in records:
+        for attribute, facts in record.facts.items():
+            found.setdefault(attribute, []).extend(facts)
+    return found
+
+
+def _text(facts: _Facts, attribute: str) -> str:
     """Where sources disagree: the owner's word, and else what became true, and was recorded, last."""
-    facts = [(-_rank(r), f.valid_from, f.recorded_at, f.uid, f) for r in records for f in r.facts.get(attribute, ())]
-    return max(facts)[4] if facts else None
+    some = facts.get(attribute)
+    if not some:
+        return ""
+    if len(some) == 1:
+        return str(some[0].value)
+    return str(max(some, key=lambda f: (-_weight(f.source), f.valid_from, f.recorded_at, f.uid)).value)
 
 
-def _text(records: Sequence[Record], attribute: str) -> str:
-    fact = _best(records, attribute)
-    return "" if fact is None else str(fact.value)
+def _gravest(facts: _Facts, attribute: str, order: Sequence[Any]) -> Any:
+    """The owner's word where there is one; else the gravest that any source states; None where none does."""
+    some = facts.get(attribute)
+    if not some:
+        return None
+    if some[0].source.startswith(OWNERS):
+        first = [f for f in some if f.source == some[0].source]
+        return max(first, key=lambda f: (f.valid_from, f.recorded_at, f.uid)).value
+    return max((f.value for f in some), key=order.index)
 
 
-def _gravest(records: Sequence[Record], attribute: str, order: Sequence[Any]) -> Any:
-    """The owner's word where there is one; else the gravest that any source states; the first of `order` else."""
-    said = [r.values(attribute)[-1] for r in records if r.owners and r.values(attribute)]
-    if said:
-        return said[0]
-    values = [value for r in records for value in r.values(attribute)]
-    return max(values, key=order.index) if values else None
-
-
-def _many(records: Sequence[Record], *attributes: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(str(v) for name in attributes for r in records for v in r.values(name)))
+def _many(facts: _Facts, *attributes: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(f.value) for name in attributes for f in facts.get(name, ())))
 
 
 def _identity(name: str, records: Sequence[Record]) -> Identity:
-    mail = _text(records, "mail") or _text(records, "upn")
-    stated = (*_many(records, "alias", "name"), *_many(records, *_NAMING), *_many(records, "mail"))
+    facts = _together(records)
+    mail = _text(facts, "mail") or _text(facts, "upn")
+    stated = (*_many(facts, "alias", "name"), *_many(facts, *_NAMING), *_many(facts, "mail"))
     return Identity(
         user=name,
         mail=mail,
         aliases=tuple(alias for alias in dict.fromkeys(stated) if alias not in (name, mail)),
-        title=_text(records, "title"),
-        department=_text(records, "department"),
-        manager=_text(records, "manager"),
-        privileged=bool(_gravest(records, "privileged", (False, True))),
-        service_account=bool(_gravest(records, "service_account", (False, True))),
-        leaving_on=_text(records, "leaving_on"),
-        groups=_many(records, "group"),
-        approved_tools=_many(records, "approved_tool"),
+        title=_text(facts, "title"),
+        department=_text(facts, "department"),
+        manager=_text(facts, "manager"),
+        privileged=bool(_gravest(facts, "privileged", (False, True))),
+        service_account=bool(_gravest(facts, "service_account", (False, True))),
+        leaving_on=_text(facts, "leaving_on"),
+        groups=_many(facts, "group"),
+        approved_tools=_many(facts, "approved_tool"),
     )
 
 
 def _asset(name: str, records: Sequence[Record]) -> Asset:
-    names = _many(records, "alias", "name", "fqdn")
+    facts = _together(records)
     return Asset(
         host=name,
-        names=tuple(n for n in dict.fromkeys(names) if n.lower() != name.lower()),
-        addresses=_many(records, "address"),
-        os=_text(records, "os"),
-        role=_text(records, "role"),
-        criticality=_gravest(records, "criticality", CRITICALITY) or "medium",
-        owner=_text(records, "owner"),
-        department=_text(records, "department"),
-        tags=_many(records, "tag"),
-        groups=_many(records, "group"),
-        approved_tools=_many(records, "approved_tool"),
+        names=tuple(n for n in _many(facts, "alias", "name", "fqdn") if n.lower() != name.lower()),
+        addresses=_many(facts, "address"),
+        os=_text(facts, "os"),
+        role=_text(facts, "role"),
+        criticality=_gravest(facts, "criticality", CRITICALITY) or "medium",
+        owner=_text(facts, "owner"),
+        department=_text(facts, "department"),
+        tags=_many(facts, "tag"),
+        groups=_many(facts, "group"),
+        approved_tools=_many(facts, "approved_tool"),
     )
 
 
@@ -247,7 +266,7 @@ def _company(facts: Iterable[Fact]) -> Company:
     """What the weightiest source says goes before what others do, key by key."""
     said = [fact for fact in facts if fact.attribute == "company"]
     merged: dict[str, Any] = {}
-    for fact in sorted(said, key=lambda f: -_rank(Record(f.source, f.entity))):
+    for fact in sorted(said, key=lambda f: -_weight(f.source)):
         merged |= fact.value
     return Company.from_dict(merged)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from watchfloor.core.facets import plain_user
@@ -18,30 +17,26 @@ from watchfloor.core.fact import ATTRIBUTES, OWNERS, Fact
 
 SPELLING = "owner's word"
 _WORDS = frozenset({"same_as", "different_from"})
+_SPACES = {(name, one.firm): one.identifies for name, one in ATTRIBUTES.items() if one.identifies}
+_NAMING = frozenset({"name", "alias", *(name for name, _ in _SPACES)})
 
 
-@dataclass
 class Record:
-    """What one source says of one entity: attribute -> its facts."""
+    """What one source says of one entity, by attribute. `kind` is `user` or `host`, of which an interface is a part."""
 
-    source: str
-    key: str
-    facts: dict[str, list[Fact]] = field(default_factory=lambda: defaultdict(list))
+    __slots__ = ("facts", "key", "kind", "owners", "source")
 
-    @property
-    def kind(self) -> str:
-        """An interface is a part of a host."""
-        kind = self.key.partition(":")[0]
-        return "host" if kind == "interface" else kind
+    def __init__(self, source: str, key: str) -> None:
+        self.source, self.key = source, key
+        self.facts: dict[str, list[Fact]] = {}
+        kind = key.partition(":")[0]
+        self.kind = "host" if kind == "interface" else kind
+        self.owners = source.startswith(OWNERS)
 
     @property
     def place(self) -> str:
         """`okta/users#user:00u1`: the record itself, whatever it is resolved to."""
         return f"{self.source}#{self.key}"
-
-    @property
-    def owners(self) -> bool:
-        return self.source.startswith(OWNERS)
 
     @property
     def whole(self) -> bool:
@@ -56,12 +51,12 @@ class Record:
     def values(self, attribute: str) -> list[Any]:
         return [fact.value for fact in self.facts.get(attribute, ())]
 
-    def identifiers(self, *, firm: bool) -> Iterable[tuple[str, str, Fact]]:
+    def identifiers(self, *, firm: bool) -> Iterable[tuple[str, str]]:
+        """Its identifiers with the spaces in which they identify."""
         for attribute, facts in self.facts.items():
-            known = ATTRIBUTES[attribute]
-            if known.identifies and known.firm is firm:
+            if (space := _SPACES.get((attribute, firm))) is not None:
                 for fact in facts:
-                    yield known.identifies, str(fact.value), fact
+                    yield space, str(fact.value)
 
     def said(self) -> set[str]:
         """The names by which the owner says that it is known."""
@@ -72,8 +67,7 @@ class Record:
 
     def spellings(self) -> set[str]:
         """Under which events may name it."""
-        named = [name for name in self.facts if ATTRIBUTES[name].identifies or name in ("name", "alias")]
-        return spellings_of(self, named) | self.said()
+        return spellings_of(self, self.facts.keys() & _NAMING) | self.said()
 
 
 def spellings_of(record: Record, attributes: Iterable[str]) -> set[str]:
@@ -86,23 +80,33 @@ def spellings_of(record: Record, attributes: Iterable[str]) -> set[str]:
 
 
 class Join(NamedTuple):
-    """Why records are one: what they share, or who says so."""
+    """Why records are one: what they share (`address`, `SID`, ...), the `owner's word`, or what a `person` says.
 
-    because: str
-    """`address`, `SID`, ...; `owner's word`; `person`."""
-    value: str
-    records: tuple[str, ...]
-    """Their places."""
-    sentence: str
-
-
-class Conflict(NamedTuple):
-    """What is claimed by two, and joins nobody."""
+    As a conflict: what is claimed by two, and joins nobody.
+    """
 
     because: str
     value: str
-    records: tuple[str, ...]
-    sentence: str
+    records: tuple[Record, ...]
+    said: str = ""
+    """What a person says, where it is that."""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return tuple(record.place for record in self.records)
+
+    @property
+    def sentence(self) -> str:
+        """Why these are one."""
+        if self.because == SPELLING:
+            return f"the owner says that {self.value} is its name: {', '.join(self.places)}"
+        return self.said or f"the same {self.because} {self.value} in {', '.join(self.places)}"
+
+    @property
+    def conflict(self) -> str:
+        """Why these are not."""
+        what = f"the name {self.value}" if self.because == SPELLING else f"the {self.because} {self.value}"
+        return self.said or f"{what} is claimed by {', '.join(self.places)}, which cannot all be one"
 
 
 class Resolution(NamedTuple):
@@ -110,7 +114,7 @@ class Resolution(NamedTuple):
 
     entities: list[list[Record]]
     joins: list[Join]
-    conflicts: list[Conflict]
+    conflicts: list[Join]
 
 
 def records_of(facts: Iterable[Fact]) -> list[Record]:
@@ -121,7 +125,7 @@ def records_of(facts: Iterable[Fact]) -> list[Record]:
         record = found.get(place)
         if record is None:
             record = found[place] = Record(*place)
-        record.facts[fact.attribute].append(fact)
+        record.facts.setdefault(fact.attribute, []).append(fact)
     return list(found.values())
 
 
@@ -129,7 +133,7 @@ def resolve(records: Sequence[Record]) -> Resolution:
     """Records put together. The outcome does not hang on their order, but for the order of what comes out."""
     forest = _Forest(records)
     joins: list[Join] = []
-    conflicts: list[Conflict] = []
+    conflicts: list[Join] = []
     _by_word(records, forest, joins, conflicts)
     for firm in (True, False):
         _join(forest, _claims(records, firm=firm), joins, conflicts)
@@ -147,7 +151,7 @@ _Claims = dict[tuple[str, str, str], list[int]]
 def _claims(records: Sequence[Record], *, firm: bool) -> _Claims:
     found: _Claims = defaultdict(list)
     for index, record in enumerate(records):
-        for space, value, _ in record.identifiers(firm=firm):
+        for space, value in record.identifiers(firm=firm):
             found[record.kind, space, value].append(index)
     return found
 
@@ -156,7 +160,7 @@ def _names(records: Sequence[Record]) -> _Claims:
     """Names that an owner states, with the records that bear them."""
     said = {(record.kind, name) for record in records for name in record.said()}
     found: _Claims = defaultdict(list)
-    for index, record in enumerate(records):
+    for index, record in enumerate(records) if said else ():
         for name in record.spellings():
             if (record.kind, name) in said:
                 found[record.kind, SPELLING, name].append(index)
@@ -171,24 +175,21 @@ class _Edge(NamedTuple):
     roots: tuple[int, ...]
 
 
-def _join(forest: _Forest, claims: _Claims, joins: list[Join], conflicts: list[Conflict]) -> None:
+def _join(forest: _Forest, claims: _Claims, joins: list[Join], conflicts: list[Join]) -> None:
     """Join by one kind of claims at once, so that none goes before another."""
     edges: list[_Edge] = []
     for claim, indices in sorted((c for c in claims.items() if len(c[1]) > 1), key=lambda c: c[0]):
         members = list(dict.fromkeys(indices))
         roots = tuple(sorted({forest.root(index) for index in members}))
         if len(roots) > 1 and forest.clash(roots):
-            conflicts.append(_conflict(forest, claim, members))
+            conflicts.append(_join_of(forest, claim, members))
         elif len(roots) > 1:
             edges.append(_Edge(claim, members, roots))
         elif len(members) > 1:
-            joins.append(Join(claim[1], claim[2], *_said(forest, claim, members)))
+            joins.append(_join_of(forest, claim, members))
     broken = _broken(forest, edges)
     for edge in edges:
-        if edge.claim in broken:
-            conflicts.append(_conflict(forest, edge.claim, edge.members))
-        else:
-            joins.append(Join(edge.claim[1], edge.claim[2], *_said(forest, edge.claim, edge.members)))
+        (conflicts if edge.claim in broken else joins).append(_join_of(forest, edge.claim, edge.members))
     for edge in edges:
         if edge.claim not in broken:
             forest.merge(edge.roots)
@@ -208,44 +209,32 @@ def _broken(forest: _Forest, edges: Sequence[_Edge]) -> set[tuple[str, str, str]
     return {edge.claim for edge in edges if chains.root(edge.roots[0]) in wrong}
 
 
-def _said(forest: _Forest, claim: tuple[str, str, str], members: Sequence[int]) -> tuple[tuple[str, ...], str]:
-    places = tuple(forest.records[index].place for index in members)
-    _, space, value = claim
-    if space == SPELLING:
-        return places, f"the owner says that {value} is its name: {', '.join(places)}"
-    return places, f"the same {space} {value} in {', '.join(places)}"
-
-
-def _conflict(forest: _Forest, claim: tuple[str, str, str], members: Sequence[int]) -> Conflict:
-    places, _ = _said(forest, claim, members)
-    _, space, value = claim
-    what = f"the name {value}" if space == SPELLING else f"the {space} {value}"
-    return Conflict(space, value, places, f"{what} is claimed by {', '.join(places)}, which cannot all be one")
+def _join_of(forest: _Forest, claim: tuple[str, str, str], members: Sequence[int]) -> Join:
+    return Join(claim[1], claim[2], tuple(forest.records[index] for index in members))
 
 
 # A person's word
 
 
-def _by_word(records: Sequence[Record], forest: _Forest, joins: list[Join], conflicts: list[Conflict]) -> None:
+def _by_word(records: Sequence[Record], forest: _Forest, joins: list[Join], conflicts: list[Join]) -> None:
     words = [fact for record in records for name in sorted(_WORDS) for fact in record.facts.get(name, ())]
     if not words:
         return
     find = finder(records)
     for fact in sorted(words, key=lambda f: (f.recorded_at, f.uid)):
-        kind = fact.kind
-        sides = [find(kind, end) for end in (fact.entity, str(fact.value))]
-        places = tuple(records[index].place for side in sides for index in sorted(side))
-        named = f"{fact.entity} and {fact.value}"
+        sides = [find(fact.kind, end) for end in (fact.entity, str(fact.value))]
+        meant = tuple(records[index] for side in sides for index in sorted(side))
+        named, who = f"{fact.entity} and {fact.value}", fact.recorded_by
         if not all(sides):
             missing = fact.entity if not sides[0] else str(fact.value)
-            sentence = f"{fact.recorded_by} speaks of {named}, and nothing is known of {missing}"
-            conflicts.append(Conflict("person", named, places, sentence))
+            said = f"{who} speaks of {named}, and nothing is known of {missing}"
+            conflicts.append(Join("person", named, meant, said))
         elif fact.attribute == "same_as":
             forest.merge(index for side in sides for index in side)
-            joins.append(Join("person", named, places, f"{fact.recorded_by} says that {named} are the same"))
+            joins.append(Join("person", named, meant, f"{who} says that {named} are the same"))
         else:
             forest.part(sides[0], sides[1])
-            joins.append(Join("person", named, places, f"{fact.recorded_by} says that {named} are not the same"))
+            joins.append(Join("person", named, meant, f"{who} says that {named} are not the same"))
 
 
 def finder(records: Sequence[Record]) -> Callable[[str, str], set[int]]:
