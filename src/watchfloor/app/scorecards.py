@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 ROLE = "lead"
 
 
+class LearningView(NamedTuple):
+    """What was trained, who applied what (both the newest first), and the digest of the scorecard in use."""
+
+    current: str
+    applied: list[Applied]
+    trainings: list[Training]
+
+
 class _Change(NamedTuple):
     """What is signed: the digests of the scorecards before and after, the training and its seal."""
 
@@ -74,8 +82,11 @@ class Scorecards:
 
     def trainings(self) -> list[Training]:
         """What was trained here, the newest first."""
-        documents, tenant = self._parts.documents, self._parts.tenant
-        return documents.find(tenant, Training, limit=None)
+        return self._parts.documents.find(self._parts.tenant, Training, limit=None)
+
+    def view(self) -> LearningView:
+        self.renew()
+        return LearningView(self.current().digest(), self.history(), self.trainings())
 
     def keep(self, training: Training) -> None:
         """Keep a training, so that it can be looked at and applied; it decides nothing yet."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from watchfloor.app.closing import ClassRow
 from watchfloor.app.detections import Detections
+from watchfloor.app.scorecards import LearningView
 from watchfloor.app.updates import Updates
 from watchfloor.app.uploads import Upload
 from watchfloor.app.views import CaseView, IntakeView, LedgerState, SourceRow
@@ -95,6 +96,8 @@ class Desk(Protocol):
     def intake_view(self) -> IntakeView: ...
 
     def coverage(self) -> Coverage: ...
+
+    def learning(self) -> LearningView: ...
 
     def upload(self, uploads: Sequence[Upload], user: str) -> Noun:
         """Records in; the report as a noun. Their cases are decided by `triage`."""

@@ -8,6 +8,7 @@ from watchfloor.server.pages import (
     detections,
     evidence,
     floor,
+    learning,
     ledger,
     login,
     queue,
@@ -26,6 +27,7 @@ ROUTERS = (
     floor.router,
     closing.router,
     coverage.router,
+    learning.router,
     detections.router,
     accounts.router,
 )
