@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from watchfloor.content import folder
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import get_path
 from watchfloor.core.ocsf import CATEGORIES
@@ -15,12 +14,7 @@ from watchfloor.ingest.mappings import load
 from watchfloor.ingest.normalizer import Normalizer
 from watchfloor.ingest.trial import record_of
 
-MAPPINGS = load(folder("mappings"))
-CASES = [
-    pytest.param(mapping.name, mapping.shape, case, id=f"{mapping.name}: {case['name']}")
-    for mapping in MAPPINGS
-    for case in mapping.tests
-]
+from .own_cases import MAPPINGS, each_own_case
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +22,7 @@ def normalizer() -> Normalizer:
     return Normalizer.shipped()
 
 
-@pytest.mark.parametrize(("name", "shape", "case"), CASES)
+@each_own_case
 def test_a_mapping_does_what_its_own_tests_say(
     normalizer: Normalizer, name: str, shape: str, case: dict[str, Any]
 ) -> None:

@@ -15,9 +15,10 @@ from watchfloor.core.event import Event
 from watchfloor.core.facets import facets
 from watchfloor.ingest import Normalizer
 from watchfloor.ingest.ocsf_record import AS_OCSF, with_ocsf
+from watchfloor.ingest.trial import record_of
 
 from .ocsf_schema import Schema, compact
-from .test_mappings import CASES, record_of
+from .own_cases import each_own_case
 
 NORMALIZER = Normalizer.shipped()
 NAMES = json.loads((folder("ocsf") / "schema.json").read_text())["attributes"]
@@ -32,7 +33,7 @@ def again(ocsf: dict[str, Any]) -> Event:
     return NORMALIZER.event(record_of(ocsf))
 
 
-@pytest.mark.parametrize(("name", "shape", "case"), CASES)
+@each_own_case
 def test_an_event_of_ours_that_comes_back_is_the_same_event(
     name: str, shape: str, case: dict[str, Any], schema: Schema
 ) -> None:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from watchfloor.ingest.mappings import Mapping
 from watchfloor.ingest.shapes import shape_of
+from watchfloor.ingest.trial import record_of
 
-from .test_mappings import CASES, MAPPINGS, record_of
+from .own_cases import MAPPINGS, each_own_case
 
 GENERIC = 90
 PRODUCTS = [mapping for mapping in MAPPINGS if mapping.rank < GENERIC]
@@ -22,7 +21,7 @@ def product(mapping: Mapping, data: dict[str, Any]) -> str | None:
     return mapping.kind_of(mapping.parsed(data)).logsource.get("product")
 
 
-@pytest.mark.parametrize(("name", "shape", "case"), CASES)
+@each_own_case
 def test_only_its_own_product_takes_a_record(name: str, shape: str, case: dict[str, Any]) -> None:
     found, data = shape_of(record_of(case["record"], shape))
     own = next(mapping for mapping in MAPPINGS if mapping.name == name)

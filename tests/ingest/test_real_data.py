@@ -23,7 +23,7 @@ from watchfloor.ingest.mappings.objects import natural
 from watchfloor.ingest.trial import record_of
 
 from .ocsf_schema import Schema
-from .test_mappings import CASES
+from .own_cases import each_own_case
 
 NORMALIZER = Normalizer.shipped()
 FOLDERS = [
@@ -69,7 +69,7 @@ def test_every_event_is_valid_ocsf(folder: str, shared_data: Path, schema: Schem
     assert wrong == Counter()
 
 
-@pytest.mark.parametrize(("name", "shape", "case"), CASES)
+@each_own_case
 def test_the_mappings_own_records_become_valid_ocsf(
     name: str, shape: str, case: dict[str, Any], schema: Schema
 ) -> None:

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from watchfloor.core.facets import facets
 from watchfloor.ingest import Normalizer
+from watchfloor.ingest.trial import record_of
 
 from .ocsf_schema import Schema
-from .test_mappings import CASES, record_of
+from .own_cases import each_own_case
 
 Path = tuple[str | int, ...]
 WRONG: list[Any] = [
@@ -65,7 +66,7 @@ def problems(request: pytest.FixtureRequest) -> Callable[[dict[str, Any]], list[
     return Schema(data / "ocsf-schema").problems
 
 
-@pytest.mark.parametrize(("name", "shape", "case"), CASES)
+@each_own_case
 def test_a_value_of_a_wrong_kind_breaks_no_mapping(
     name: str, shape: str, case: dict[str, Any], problems: Callable[[dict[str, Any]], list[str]]
 ) -> None:
