@@ -21,8 +21,9 @@ from watchfloor.triage.case_facts import case_digest
 from watchfloor.triage.principals import stands_for_nobody
 from watchfloor.triage.templates import (
     FROM_EVIDENCE,
-    fill_query,
+    Fill,
     placeholders,
+    query_filler,
     required,
     words,
 )
@@ -47,8 +48,11 @@ class Form(NamedTuple):
     """Those of `names`, by place, that must have a value."""
     in_claims: tuple[tuple[str, ...], ...]
     """Of each question, placeholders of its claims that are known when it is asked."""
+    spoken: frozenset[str]
+    """All of `in_claims`."""
     choice: int
     """Which of the catalogue's selectors."""
+    fill: Fill
 
     @property
     def question(self) -> Question:
@@ -93,14 +97,17 @@ def _form(questions: Sequence[Question], choice: int) -> Form:
     kind, _, role = questions[0].about.partition(":")
     names = tuple(dict.fromkeys(n for n in placeholders(query) if n not in ("first", "last")))
     known = ({n for o in q.answers for n in placeholders(o.claim)} for q in questions)
+    in_claims = tuple(tuple(n for n in sorted(of) if not n.startswith(FROM_EVIDENCE)) for of in known)
     return Form(
         questions=tuple(questions),
         kind=kind,
         role=role,
         names=names,
         needed=tuple(names.index(n) for n in dict.fromkeys(required(query)) if n in names),
-        in_claims=tuple(tuple(n for n in sorted(of) if not n.startswith(FROM_EVIDENCE)) for of in known),
+        in_claims=in_claims,
+        spoken=frozenset(name for names in in_claims for name in names),
         choice=choice,
+        fill=query_filler(query),
     )
 
 
@@ -172,8 +179,9 @@ class Asker:
             put = self._lookup(form, subjects)
             chosen.setdefault((put.about, put.lookup.uid), put)
         for put in chosen.values():
+            spoken = {name: words(put.value_of(name)) for name in form.spoken}
             for question, names in zip(form.questions, form.in_claims, strict=True):
-                said = {name: words(put.value_of(name)) for name in names}
+                said = {name: spoken[name] for name in names}
                 yield Asked(question=question.id, about=put.about, lookup=put.lookup, values=said, left_out=skipped)
 
     def _row(self, finding: Finding) -> _Row:
@@ -212,7 +220,7 @@ class Asker:
         question, subject = form.question, subjects[0]
         times = [s.finding.time for s in subjects]
         names = self._namer(subject, min(times), max(times))
-        query = fill_query(question.query, names)
+        query = form.fill(names)
         as_of = {
             "case": self._case.time,
             "finding": subject.finding.time,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from watchfloor.core.clock import day_of, iso
@@ -45,30 +45,62 @@ def filters(template: str) -> Iterator[str]:
     yield from (found[3] for found in _PLACEHOLDER.finditer(template) if found[3])
 
 
-def fill_query(template: Any, value_of: Callable[[str], Any]) -> Any:
-    """The query with its placeholders filled; one that is a whole string keeps its value's type.
+Value = Callable[[str], Any]
+Fill = Callable[[Value], Any]
 
-    A member or item whose optional placeholder is absent is left out. Raises MissingError.
+
+def query_filler(template: Any) -> Fill:
+    """What fills a query's placeholders; one that is a whole string keeps its value's type.
+
+    A member or item whose optional placeholder is absent is left out. Filling raises MissingError. Made once a
+    question: most of a query stays as it is.
     """
-    filled = _fill(template, value_of)
-    return {} if filled is _ABSENT else filled
+    fill = _filler(template)
+
+    def filled(value_of: Value) -> Any:
+        found = fill(value_of)
+        return {} if found is _ABSENT else found
+
+    return filled
 
 
-def _fill(template: Any, value_of: Callable[[str], Any]) -> Any:
+def _filler(template: Any) -> Fill:
+    if next(placeholders(template), None) is None:
+        return lambda _: template
     if isinstance(template, dict):
-        members = {key: _fill(value, value_of) for key, value in template.items()}
-        return {key: value for key, value in members.items() if value is not _ABSENT}
+        return _members([(key, _filler(value)) for key, value in template.items()])
     if isinstance(template, list):
-        return [value for value in (_fill(item, value_of) for item in template) if value is not _ABSENT]
-    if not isinstance(template, str):
-        return template
+        return _items([_filler(item) for item in template])
     found = _PLACEHOLDER.fullmatch(template)
     if found is None:
-        return _PLACEHOLDER.sub(lambda part: words(_need(part, value_of)), template)
-    value = value_of(found[1])
-    if value is None or value == []:
-        return _ABSENT if found[2] else _need(found, value_of)
-    return value
+        return lambda value_of: _PLACEHOLDER.sub(lambda part: words(_need(part, value_of)), template)
+    return _whole(found)
+
+
+def _members(parts: Sequence[tuple[str, Fill]]) -> Fill:
+    def filled(value_of: Value) -> Any:
+        members = ((key, fill(value_of)) for key, fill in parts)
+        return {key: value for key, value in members if value is not _ABSENT}
+
+    return filled
+
+
+def _items(parts: Sequence[Fill]) -> Fill:
+    return lambda value_of: [value for fill in parts if (value := fill(value_of)) is not _ABSENT]
+
+
+def _whole(found: re.Match[str]) -> Fill:
+    name, optional = found[1], found[2]
+
+    def filled(value_of: Value) -> Any:
+        value = value_of(name)
+        if value is None or value == []:
+            if optional:
+                return _ABSENT
+            raise MissingError(name)
+        return value
+
+    return filled
 
 
 def _need(found: re.Match[str], value_of: Callable[[str], Any]) -> Any:
