@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from watchfloor.core.attack import in_order
@@ -26,8 +26,8 @@ class Join(NamedTuple):
     tie: Tie
 
 
-def build_case(groups: Sequence[Group], joins: Sequence[Join], repeats: Mapping[str, int]) -> Case:
-    """One case. `repeats` counts each detection's findings over all cases: the rarer, the more telling."""
+def build_case(groups: Sequence[Group], joins: Sequence[Join], repeats: Callable[[str], int]) -> Case:
+    """One case. `repeats` tells how often a detection found something around it: the rarer, the more telling."""
     rows = sorted((r for g in groups for r in g.rows), key=lambda r: (r.finding.time, r.finding.uid))
     findings = [row.finding for row in rows]
     first = findings[0]
@@ -51,9 +51,9 @@ def build_case(groups: Sequence[Group], joins: Sequence[Join], repeats: Mapping[
     )
 
 
-def _telling(finding: Finding, repeats: Mapping[str, int]) -> tuple[int, int, int, str]:
+def _telling(finding: Finding, repeats: Callable[[str], int]) -> tuple[int, int, int, str]:
     """Sorts the most severe first, then the rarest, then the earliest."""
-    return (-finding.severity, repeats[finding.detection.uid], finding.time, finding.uid)
+    return (-finding.severity, repeats(finding.detection.uid), finding.time, finding.uid)
 
 
 def _joined(joins: Sequence[Join]) -> Iterator[Link]:

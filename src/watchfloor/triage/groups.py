@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -16,6 +16,7 @@ from watchfloor.core.context import Context
 from watchfloor.core.entity import Involvement, Role
 from watchfloor.core.event import Layer
 from watchfloor.core.finding import Finding, Severity
+from watchfloor.triage.constraints import NO_SIDES, Side
 from watchfloor.triage.principals import stands_for_nobody
 
 # An address that repeats one detection against so many principals is the one that acts (scan, spray).
@@ -44,6 +45,8 @@ class Group:
 
     anchor: str
     rows: list[Row] = field(default_factory=list)
+    sides: frozenset[Side] = NO_SIDES
+    """What people said that its findings stand apart from."""
     recurs: float = 0.0
     """The share of hours, from a window before to a window after, in which its detection comes up on its anchor."""
 
@@ -158,20 +161,28 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         return ()
 
 
-def groups_of(rows: Sequence[Row], window: int) -> list[Group]:
-    """Rows put into groups, each no longer than the window (ms) and without a long pause, in order of time."""
-    sprayers = _sprayers(rows)
-    open_groups: dict[tuple[str, str], Group] = {}
+def groups_of(
+    rows: Sequence[Row],
+    window: int,
+    sprayers: Callable[[int], Mapping[str, frozenset[str]]],
+    sides: Mapping[str, frozenset[Side]],
+) -> list[Group]:
+    """Rows put into groups, each no longer than the window (ms) and without a long pause, in order of time.
+
+    `sprayers` tells for a time (ms) the sources that spray, by detection; `sides` of each finding what people said that
+    it stands apart from: findings of two sides are two groups.
+    """
+    open_groups: dict[tuple[str, str, frozenset[Side]], Group] = {}
     groups: list[Group] = []
     for row in rows:
-        uid = row.finding.detection.uid
-        anchor = _anchor(row, sprayers.get(uid, frozenset()))
-        group = open_groups.get((uid, anchor))
-        if group is None or not anchor or _is_over(group, row.finding.time, window):
-            group = open_groups[uid, anchor] = Group(anchor)
+        finding = row.finding
+        uid, mine = finding.detection.uid, sides.get(finding.uid, NO_SIDES)
+        anchor = _anchor(row, sprayers(finding.time).get(uid, frozenset()))
+        group = open_groups.get((uid, anchor, mine))
+        if group is None or not anchor or _is_over(group, finding.time, window):
+            group = open_groups[uid, anchor, mine] = Group(anchor, sides=mine)
             groups.append(group)
         group.rows.append(row)
-    _see_recurring(groups, window)
     return groups
 
 
@@ -179,10 +190,11 @@ def _is_over(group: Group, time: int, window: int) -> bool:
     return time - group.start > window or time - group.rows[-1].finding.until > window // _PAUSE
 
 
-def _see_recurring(groups: Iterable[Group], window: int) -> None:
+def see_recurring(groups: Iterable[Group], before: Iterable[Group], window: int) -> None:
+    """Note of each group how much of the time its detection comes up; `before` are groups that know already."""
     hours: dict[tuple[str, str], set[int]] = defaultdict(set)
     anchored = [group for group in groups if group.anchor]
-    for group in anchored:
+    for group in (*anchored, *(group for group in before if group.anchor)):
         hours[group.first.detection.uid, group.anchor].update(row.finding.time // HOUR for row in group.rows)
     ordered = {key: sorted(some) for key, some in hours.items()}
     for group in anchored:
@@ -191,7 +203,7 @@ def _see_recurring(groups: Iterable[Group], window: int) -> None:
         group.recurs = (bisect_right(mine, high) - bisect_left(mine, low)) / (high - low + 1)
 
 
-def _sprayers(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
+def sprayers_of(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
     """Per detection, the sources that raise it for many different actors or targets."""
     struck: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in rows:

@@ -10,8 +10,11 @@ from watchfloor.core.clock import HOUR
 from watchfloor.core.finding import Severity
 from watchfloor.triage.groups import Group
 
-Because = Literal["entity", "thread", "kill_chain"]
+Because = Literal["entity", "thread", "kill_chain", "person"]
 THREAD: Because = "thread"
+PERSON: Because = "person"
+PERSON_STRENGTH = 10.0
+"""More than any tie that is reckoned."""
 _THREAD_STRENGTH = 2.0
 
 # How much it says that two findings share an entity of a kind, when it is rare and the findings are near in time.
@@ -127,7 +130,7 @@ def _surprise(earlier: Group, later: Group, gap: int) -> float:
     """
     recurs = max((group.recurs for group in (earlier, later) if group.severity < Severity.high), default=0.0)
     hours = 1 + 2 * gap / HOUR
-    return min(1.0, 2.0 * (1.0 - min(recurs, 1.0)) ** hours)
+    return float(min(1.0, 2.0 * (1.0 - min(recurs, 1.0)) ** hours))
 
 
 def _rarity(partners: int) -> float:
