@@ -121,6 +121,10 @@ class ContextBook:
         self.chronicle()
         return Chronicle(self._parts.facts.known(self._parts.tenant, at))
 
+    def history(self, places: Sequence[tuple[str, str]]) -> list[Fact]:
+        """All that was ever recorded of these sources' entities."""
+        return self._parts.facts.history(self._parts.tenant, places)
+
     # Recording
 
     def _read_folder(self, folder: Path) -> None:

@@ -61,6 +61,8 @@ class DeadLetters:
         parts, letter = self._parts, self.get(uid)
         if letter.status == "replayed":
             raise RefusedError("its bytes are events already", where=uid)
+        if letter.form == "context":
+            raise RefusedError("it is a row of an import", where=letter.where, do="Mend the row and import it again")
         if not letter.live and (letter.unit == "file" or letter.size >= SAMPLE):
             raise RefusedError(
                 "of a file only the beginning was kept", where=letter.where, do="Take the file in again: it counts once"

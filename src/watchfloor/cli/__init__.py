@@ -11,6 +11,7 @@ from watchfloor.cli import (
     assess,
     case,
     closing,
+    context,
     deadletter,
     demo,
     detect,
@@ -66,6 +67,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(source.app, name="source")
 app.add_typer(intel.app, name="intel")
+app.add_typer(context.app, name="context")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(lake.app, name="lake")
 app.add_typer(ledger.app, name="ledger")
