@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from watchfloor.app.case_book import CaseBook
+from watchfloor.app.closing import Closing
 from watchfloor.app.decisions import DecisionRecord
 from watchfloor.app.freshness import Freshness, Settled, World
 from watchfloor.app.gathering import Asking, Gatherer
@@ -20,7 +21,6 @@ from watchfloor.core.finding import Finding
 from watchfloor.core.label import Label
 from watchfloor.core.verdict import Disposition, Verdict
 from watchfloor.enrich.collectors.history import history_days
-from watchfloor.triage.bound import LabelBook
 from watchfloor.triage.decide import Inputs, decide
 from watchfloor.triage.neighbours import Neighbours
 
@@ -32,7 +32,8 @@ class Decider:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._book, self._gatherer, self._recorder = CaseBook(parts), Gatherer(parts), Recorder(parts)
+        self._book, self._gatherer, self._closing = CaseBook(parts), Gatherer(parts), Closing(parts)
+        self._recorder = Recorder(parts, self._closing)
         self._freshness = Freshness()
         self._lake_mark = 0
         self._kept_from: int | None = None
@@ -44,7 +45,8 @@ class Decider:
         cases = self._book.drawn(findings)
         labels = parts.labels()
         self._begin(labels)
-        asking = Asking({finding.uid: finding for finding in findings}, parts.enricher(findings), LabelBook(labels))
+        book = self._closing.begin({case.uid for case in cases}, labels)
+        asking = Asking({finding.uid: finding for finding in findings}, parts.enricher(findings), book)
         escalated = Neighbours()
         waiting: list[Weighed] = []
         resting: list[tuple[Case, tuple[str, ...]]] = []
@@ -62,6 +64,7 @@ class Decider:
                 if settled.disposition == "close" or settled.escalated_near:
                     resting.append((case, settled.escalated_near))
             weighed = self._weighed(self._gatherer.inputs(unsettled, asking))
+            self._closing.watch([(one.inputs, one.verdict) for one in weighed if one.changed])
             for one in weighed:
                 _take_in(escalated, one.inputs.case, one.verdict.disposition)
             # What would close waits until it is known which cases near it are escalated.
@@ -82,13 +85,14 @@ class Decider:
     def _begin(self, labels: Sequence[Label]) -> None:
         parts = self._parts
         parts.intel.refresh()
+        parts.scorecards.renew()
         self._kept_from = parts.policy.retention.kept_from(parts.clock())
         self._lake_mark, earliest = parts.lake.earliest_since(parts.tenant, self._lake_mark)
         world = World(
             parts.catalogue.digest,
             parts.scorecard.digest(),
             parts.policy.digest(),
-            f"{parts.context.digest()} {parts.context_book.mark}",
+            parts.context_digest,
             parts.intel.mark,
             parts.documents.count(parts.tenant, Verdict),
         )
@@ -117,7 +121,7 @@ class Decider:
 
     def _close(self, waiting: Sequence[Weighed], escalated: Neighbours) -> list[str]:
         """Decide those that would close, or would have, with the escalated cases near them."""
-        changed = {one.inputs.case.uid: one for one in self._closing(waiting, escalated)}
+        changed = {one.inputs.case.uid: self._heeded(one) for one in self._near(waiting, escalated)}
         decided = self._recorder.record(changed.values())
         self._settle(changed.get(one.inputs.case.uid, one) for one in waiting)
         return decided
@@ -158,7 +162,15 @@ class Decider:
         _, earliest = self._parts.lake.earliest_since(self._parts.tenant, old.lake_mark)
         return earliest is None or earliest >= one.as_of
 
-    def _closing(self, waiting: Sequence[Weighed], escalated: Neighbours) -> Iterable[Weighed]:
+    def _heeded(self, one: Weighed) -> Weighed:
+        """Decided again where its class was shut within this run."""
+        inputs = self._closing.heeded(one.inputs)
+        if inputs is one.inputs:
+            return one
+        record = one.record.model_copy(update={"labels": inputs.labels})
+        return one._replace(inputs=inputs, verdict=decide(inputs), record=record)
+
+    def _near(self, waiting: Sequence[Weighed], escalated: Neighbours) -> Iterable[Weighed]:
         """Those that would close, or would have, decided with the escalated cases near them."""
         for one in waiting:
             near = escalated.near(one.inputs.case)

@@ -26,5 +26,4 @@ def closing_page(request: Request, person: SignedIn, found: Served) -> Response:
         reviews=reviews[:MOST_REVIEWS],
         waiting=len(reviews),
         overdue=sum(1 for draw in reviews if draw.due < now),
-        now=now,
     )
