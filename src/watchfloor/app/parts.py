@@ -14,11 +14,13 @@ from watchfloor.app.intel import TenantIntel
 from watchfloor.app.settings import Settings, read_policy
 from watchfloor.app.updates import Updates
 from watchfloor.core.case import Case
+from watchfloor.core.case import Case
 from watchfloor.core.context import Context
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.label import Label, standing
 from watchfloor.core.plan import Approval, Plan
 from watchfloor.core.policy import Policy
+from watchfloor.core.regrouping import counted_once
 from watchfloor.core.suppression import Suppression
 from watchfloor.ledger.ledger import Ledger
 from watchfloor.ledger.signing import SigningKey
@@ -106,6 +108,11 @@ class Parts:
         """What is known and true now; `context.at(time)` is what is known now and was true at another time."""
         return self.context_book.now()
 
+    @property
+    def context_digest(self) -> str:
+        """Another one where the context is, at any time."""
+        return f"{self.context.digest()} {self.context_book.mark}"
+
     def refresh_context(self) -> None:
         """See facts that came since, here or in another process."""
         if self.context_book.changed():
@@ -127,7 +134,10 @@ class Parts:
     def labels(self) -> tuple[Label, ...]:
         """The labels of the owner's file and those that people gave on cases since, as far as they stand."""
         given = self.documents.find(self.tenant, Label, limit=None, newest_first=False)
-        return standing((*self._owner_labels, *given))
+        here = self.documents.known(self.tenant, Case, [label.case_uid for label in given])
+        cases = self.documents.get_many(self.tenant, Case, sorted(here))
+        merged = {case.uid: case.merged_into for case in cases if case.merged_into}
+        return counted_once(standing((*self._owner_labels, *given)), merged)
 
     # The five steps
 

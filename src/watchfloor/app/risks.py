@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from watchfloor.app.parts import Parts
 from watchfloor.core.case import Case
 from watchfloor.core.context import Context
-from watchfloor.core.entity import Entity
 from watchfloor.core.finding import Finding
 from watchfloor.core.risk import Risk
 from watchfloor.detect.ensemble import case_risk, entity_risk, surroundings
@@ -19,16 +18,11 @@ MOST_ENTITIES, MOST_CASES = 8, 50
 
 def with_risk(cases: Iterable[Case], findings: Sequence[Finding], context: Context) -> list[Case]:
     """Cases with the risk that their findings come to. What a known scanner sets off stands around nothing."""
-    apart = {f.uid for f in findings if any(_scans(i.entity, context.at(f.time)) for i in f.involved)}
+    apart = {f.uid for f in findings if any(context.at(f.time).scans(i.entity) for i in f.involved)}
     around, by_uid = surroundings(findings, apart), {finding.uid: finding for finding in findings}
     return [
         case.model_copy(update={"risk": case_risk([by_uid[uid] for uid in case.findings], around)}) for case in cases
     ]
-
-
-def _scans(entity: Entity, context: Context) -> bool:
-    asset = context.asset(entity)
-    return asset is not None and "scanner" in asset.tags
 
 
 def entity_risks(parts: Parts, lines: CaseLines, case_uid: str) -> dict[str, Risk]:

@@ -118,6 +118,11 @@ class Context(Noun):
         """Whether nothing at all is known."""
         return not (self.assets or self.identities or self.windows or self.groups) and self.company == Company()
 
+    def scans(self, entity: Entity) -> bool:
+        """Whether it is a known scanner."""
+        asset = self.asset(entity)
+        return asset is not None and "scanner" in asset.tags
+
     def seen(self, over_time: Callable[[int], Context], holder: Callable[[str], str | None] | None = None) -> Context:
         """This context as one moment of many. `holder` tells which host has an address by a lease: its name, empty when
         that cannot be told, None without a lease. Neither is part of what it says: they are no fields."""

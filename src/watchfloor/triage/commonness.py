@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from watchfloor.core.context import Context
+from watchfloor.core.entity import Entity
 from watchfloor.core.finding import Severity
 from watchfloor.core.policy import CorrelationPolicy
 from watchfloor.triage.groups import Group, Row
@@ -42,13 +43,14 @@ def commonness(
     That a web server has a thousand clients with a failed request each makes two severe findings on it no less telling.
     What a known scanner sets off says nothing on how common its targets are; the scanner itself ties nothing.
     """
-    scanners = frozenset(f"host:{a.host.lower()}" for a in context.assets if "scanner" in a.tags)
     by_era: dict[int, list[Group]] = defaultdict(list)
     for group in groups:
         by_era[eras.of(group.start)].append(group)
     found = {}
     for era in wanted:
         around = [*by_era.get(era - 1, ()), *by_era.get(era, ())]
+        hosts = {(key, group.start) for group in around for key in group.shares if key.startswith("host:")}
+        scanners = frozenset(key for key, time in hosts if context.at(time).scans(Entity.from_key(key)))
         genuine = [group for group in around if scanners.isdisjoint(group.shares)]
         found[era] = {
             least: _of([group for group in genuine if group.severity >= least], scanners, policy)
