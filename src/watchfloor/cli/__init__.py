@@ -25,6 +25,7 @@ from watchfloor.cli import (
     pipeline,
     plan,
     policy,
+    question,
     serve,
     source,
 )
@@ -65,6 +66,7 @@ app.add_typer(improve.app, name="improve")
 app.add_typer(integration.app, name="integration")
 app.add_typer(policy.app, name="policy")
 app.add_typer(mapping.app, name="mapping")
+app.add_typer(question.app, name="question")
 app.add_typer(source.app, name="source")
 app.add_typer(intel.app, name="intel")
 app.add_typer(context.app, name="context")

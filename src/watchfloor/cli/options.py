@@ -33,6 +33,12 @@ Mappings = Annotated[
     list[Path],
     typer.Option("--mappings", callback=existing, help="Your own mappings: a YAML file or folder. May be given again."),
 ]
+Questions = Annotated[
+    list[Path],
+    typer.Option(
+        "--questions", callback=existing, help="Your own questions: a YAML file or folder. May be given again."
+    ),
+]
 ContextDir = Annotated[
     Path | None,
     typer.Option(

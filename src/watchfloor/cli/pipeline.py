@@ -20,6 +20,7 @@ from watchfloor.cli.options import (
     OutputFormat,
     Paths,
     PolicyName,
+    Questions,
     Rules,
     TenantName,
 )
@@ -104,6 +105,7 @@ def triage(
     rules: Rules = NONE,
     shipped: Annotated[bool, typer.Option(help="Use the detections that come with Watchfloor, too.")] = True,
     mappings: Mappings = NONE,
+    questions: Questions = NONE,
     context: ContextDir = None,
     intel: IntelPaths = NONE,
     labels: LabelsFile = None,
@@ -123,6 +125,7 @@ def triage(
         rules=tuple(rules),
         shipped_rules=shipped,
         mappings=tuple(mappings),
+        questions=tuple(questions),
         context=context,
         intel=tuple(intel),
         labels=labels,
