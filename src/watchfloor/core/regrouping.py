@@ -5,9 +5,10 @@ A regrouping is never changed. To undo one is to say another that takes it back;
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from watchfloor.core.label import Label
 from watchfloor.core.noun import Noun, Tenant
 
 Regroups = Literal["together", "apart", "moved", "undone"]
@@ -43,3 +44,21 @@ def standing(said: Iterable[Regrouping]) -> list[Regrouping]:
             taken_back.update(one.takes_back)
             held.append(one)
     return held[::-1]
+
+
+def counted_once(labels: Iterable[Label], merged_into: Mapping[str, str]) -> tuple[Label, ...]:
+    """Labels, but of cases that became one case no more than one a class: an attack first, then the newest.
+
+    `merged_into` tells of a case which one holds its findings now. No label is lost: when the merging is undone, all count again.
+    """
+    best: dict[tuple[str, str], Label] = {}
+    for label in labels:
+        key = (merged_into.get(label.case_uid, label.case_uid) or label.uid, label.detection_class)
+        held = best.get(key)
+        if held is None or _weight(held) < _weight(label):
+            best[key] = label
+    return tuple(best.values())
+
+
+def _weight(label: Label) -> tuple[bool, int, str]:
+    return label.verdict == "malicious", label.time, label.uid
