@@ -18,6 +18,7 @@ from watchfloor.app.detections import Detections
 from watchfloor.app.intake import Intake
 from watchfloor.app.parts import Parts
 from watchfloor.app.pipeline import INGESTED, IngestReport, Pipeline
+from watchfloor.app.regroupings import Regroupings
 from watchfloor.app.risks import entity_risks
 from watchfloor.app.supervisor import Supervisor
 from watchfloor.app.uploads import Upload, named
@@ -54,6 +55,7 @@ class Desk:
         self._dead_letters = DeadLetters(parts, pipeline.keeper)
         self._closing = Closing(parts)
         self.detections = Detections(parts, pipeline)
+        self.regroupings = Regroupings(parts, pipeline)
         self._covering = threading.Lock()
         self._covered: tuple[float, Coverage | None] = (0.0, None)
         self.tenant = parts.tenant
