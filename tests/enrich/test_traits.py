@@ -185,6 +185,16 @@ GOOD: dict[str, Any] = {
 }  # fmt: skip
 
 
+PLAIN = (
+    "the minutes of our meeting about new offices near north station with every point that was raised there by anybody "
+    "who came along"
+)
+SHOWN = (
+    "your mailbox reached its storage limit sign here within hours confirm password keep receiving messages otherwise "
+    "account closes forever today friend"
+)
+
+
 def test_an_ordinary_message_has_no_traits() -> None:
     found = mail.traits(GOOD, CONTEXT)
     assert found["traits"] == []
@@ -220,10 +230,56 @@ def test_an_ordinary_message_has_no_traits() -> None:
         ({"body": "Please pay this invoice immediately"}, "urgency"),
         ({"subject": "Our new bank account"}, "new_bank_account"),
         ({"body": "Verify your mailbox"}, "credentials"),
+        ({"authentication": {"spf": "pass", "raw": ["mx.evil.example; spf=pass"]}}, "results_of_others"),
+        ({"authentication": {"spf": "pass", "raw": ["mx.evil.example; spf=pass"]}}, "unauthenticated"),
+        ({"authentication": {"arc": "fail"}}, "arc_fail"),
+        ({"from_name": "\u0420ayPal"}, "mixed_alphabets"),
+        ({"from_name": "PayPal Service"}, "brand_not_by_its_owner"),
+        ({"reply_to": "bo.holm@gmail.com"}, "reply_to_free_mail"),
+        ({"links": [{"text": "go", "href": "data:text/html,x"}]}, "no_page_link"),
+        ({"urls": ["https://acme-corp.example@evil.example/"]}, "user_info_link"),
+        ({"urls": ["https://a.example:8081/x"]}, "unusual_port_link"),
+        ({"urls": ["https://bit.ly/3abc"]}, "short_link"),
+        ({"urls": ["https://shop.example/?redirect=https://evil.example/l"]}, "open_redirect_link"),
+        ({"urls": ["https://protect-us.mimecast.com/s/AbC"]}, "hidden_link"),
+        ({"urls": ["https://evil.example/sign-in"]}, "login_link"),
+        ({"urls": ["https://login-acme.web.app/x"]}, "free_hosting_link"),
+        ({"urls": ["https://evil.example/a.iso"]}, "download_link"),
+        (
+            {"urls": ["https://evil.example/?e=ana%40acme-corp.example"], "to": ["ana@acme-corp.example"]},
+            "recipient_in_link",
+        ),
+        ({"forms": [{"action": "https://evil.example/p", "password": True}]}, "password_form"),
+        ({"hidden": "salad " * 60}, "much_hidden_text"),
+        ({"plain": PLAIN, "body": f"{PLAIN}\n{SHOWN}"}, "texts_differ"),
+        ({"attachments": [{"name": "a.lnk"}]}, "shortcut_attachment"),
+        ({"attachments": [{"name": "a.pdf", "content": "disk_image"}]}, "disk_image_attachment"),
+        ({"attachments": [{"name": "a.one"}]}, "notebook_attachment"),
+        ({"attachments": [{"name": "a.doc", "macros": True}]}, "macro_attachment"),
+        ({"attachments": [{"name": "a.html", "smuggling": True}]}, "smuggling_attachment"),
+        ({"attachments": [{"name": "a.zip", "encrypted": True}]}, "locked_attachment"),
+        ({"attachments": [{"name": "a.pdf", "content": "executable"}]}, "disguised_attachment"),
+        ({"attachments": [{"name": "a.zip", "members": ["invoice.js"]}]}, "program_in_archive"),
+        ({"attachments": [{"name": "a.png", "unread": ["the picture cannot be decoded"]}]}, "unread_attachment"),
+        ({"codes": [{"where": "a.png", "text": "https://evil.example/login"}]}, "code_to_sign_in"),
+        ({"codes": [{"where": "a.png", "text": "https://evil.example/x"}], "body": "Scan"}, "code_instead_of_text"),
+        ({"subject": "Re: Invoice"}, "answers_nothing"),
+        ({"links": [], "body": "Your order was renewed. To cancel call +1 (808) 555-0143 now"}, "call_back"),
+        ({"from_name": "Ingrid Berg", "from": "ceo.office@gmail.com"}, "imitates_superior"),
+        ({"size": 1, "to": []}, "hidden_recipients"),
+        ({"body": "I need five gift cards"}, "gift_cards"),
     ],
 )
 def test_what_a_message_shows(change: dict[str, Any], trait: str) -> None:
     assert trait in mail.traits({**GOOD, **change}, CONTEXT)["traits"]
+
+
+def test_a_link_that_our_gateway_wrote_anew_shows_what_it_wraps() -> None:
+    wrapped = "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Fpartner.example%2Fx&data=5"
+    found = mail.traits({**GOOD, "links": [{"text": "www.partner.example", "href": wrapped}]}, CONTEXT)
+    assert found["traits"] == []
+    assert found["links"]["hosts"] == ["partner.example"]
+    assert found["links"]["rewritten"][0]["by"] == "Microsoft Safe Links"
 
 
 def test_an_employee_is_no_imitation_of_herself() -> None:

@@ -32,7 +32,7 @@ _THEIRS = frozenset(
      "s-microsoft.com", "nsatc.net", "cloudflare.net", "fastly.net", "trafficmanager.net", "llnwd.net", "phicdn.net"}
 )  # fmt: skip
 # Brands that are no word of their own, so that even as a part of a name they stand for the brand.
-_BRANDS = frozenset(
+BRANDS = frozenset(
     {"microsoft", "microsoftonline", "office365", "paypal", "docusign", "dropbox", "linkedin", "netflix", "icloud",
      "onedrive", "sharepoint", "whatsapp", "coinbase", "americanexpress", "wellsfargo"}
 )  # fmt: skip
@@ -184,7 +184,7 @@ def _how(host: str, name: tuple[str, str, str], parts: set[str], known: _Known) 
         return "near"
     domain = known.domain
     inside = f".{domain}." in f".{host}" or f"{domain}-" in host or f"-{domain}" in host
-    named = known.label in _BRANDS or (known.own and len(known.label) >= 5)
+    named = known.label in BRANDS or (known.own and len(known.label) >= 5)
     return "contains" if inside or (named and known.label in parts) else ""
 
 

@@ -3,7 +3,8 @@
 Answer: `{"url": text (first 1,000 characters), "host", "registrable", "raw_address": bool, "punycode": bool,
 "subdomains": n, "extension": "exe" | "", "extension_kind": "executable" | "script" | "archive" | "document" |
 "page" | "", "port": n | null, "user_info": bool, "host_entropy": bits, "encoded_share": share of %-escapes,
-"look_alike": {"domain", "of", "how"} | null, "hits": [{"trait", "family", "technique", "matched"}], "traits":
+"look_alike": {"domain", "of", "how"} | null, "target": where it leads with a rewriter's wrapper taken off | "",
+"rewritten_by": names, "hits": [{"trait", "family", "technique", "matched"}], "traits":
 [names]}`. Hits are attacks on the web server.
 """
 
@@ -16,9 +17,10 @@ from urllib.parse import unquote_plus, urlsplit
 from watchfloor.core.context import Context
 from watchfloor.core.event import Event
 from watchfloor.core.facets import facets
-from watchfloor.core.look_alike import look_alike, registrable
+from watchfloor.core.look_alike import hosted, look_alike, registrable
 from watchfloor.core.text import clipped, entropy, whole
 from watchfloor.enrich.analysis.files import kind_of
+from watchfloor.enrich.analysis.mail_links import LOGIN, rewriters
 from watchfloor.enrich.analysis.patterns import Patterns, share
 
 _MANY = 4
@@ -47,7 +49,13 @@ def traits(url: str, own: tuple[str, ...] = ()) -> dict[str, Any]:
     alike = None if raw or not host else look_alike(host, own)
     encoded = share(3 * text.count("%"), len(text))
     hits = [hit.shown() for hit in Patterns.shipped("web").find([text, unquote_plus(text)])]
+    unwrapped = rewriters().unwrap(text)
+    foreign = not raw and bool(host) and registrable(host) not in {registrable(one) for one in own}
     told = {
+        "short": rewriters().short(host),
+        "redirect": bool(unwrapped.by),
+        "free_hosting": foreign and hosted(domain),
+        "login_words": foreign and bool(LOGIN.search(f"{host}{path}")),
         "raw_address": raw,
         "punycode": "xn--" in host,
         "many_subdomains": subdomains >= _MANY,
@@ -72,6 +80,8 @@ def traits(url: str, own: tuple[str, ...] = ()) -> dict[str, Any]:
         "host_entropy": entropy(host[:253]),
         "encoded_share": encoded,
         "look_alike": alike,
+        "target": clipped(unwrapped.target, 300) if unwrapped.by else "",
+        "rewritten_by": list(unwrapped.by),
         "hits": hits,
         "traits": sorted({*(name for name, held in told.items() if held), *(hit["trait"] for hit in hits)}),
     }

@@ -3,7 +3,8 @@
 Query: `{"event": uid, "of": "command_line" | "program" | "network" | "mail" | "cloud_api" | "url" |
 "identity"}`. The answers stand at
 the top of each module of `enrich.analysis`. An event without such content (no command line, no URL, ...) is a
-failed look-up. For `identity`, the same user's sign-in before it is looked up in the lake, too.
+failed look-up. For `identity`, the same user's sign-in before it is looked up in the lake, too; for `mail`, the mail
+that it answers.
 All that is read here is text that an attacker may have written: it can raise suspicion and must never lower it.
 """
 
@@ -45,7 +46,7 @@ class TraitsCollector(LocalCollector):
             "command_line": command_line.traits_of,
             "program": program.traits_of,
             "network": connection.traits_of,
-            "mail": lambda event: mail.traits_of(event, context.at(event.time)),
+            "mail": lambda event: mail.traits_of(event, context.at(event.time), reader),
             "cloud_api": cloud_api.traits_of,
             "url": lambda event: url.traits_of(event, context.at(event.time)),
             "identity": self._identity,
