@@ -14,7 +14,7 @@ from watchfloor.app.progress import Report, silent
 from watchfloor.core.chronicle import Chronicle
 from watchfloor.core.context import Context
 from watchfloor.core.errors import RefusedError, WatchfloorError
-from watchfloor.core.fact import ATTRIBUTES, BEGINNING, FOREVER, Fact, Statement, checked, fact_uid
+from watchfloor.core.fact import ATTRIBUTES, BEGINNING, FOREVER, Fact, Statement, fact_uid
 from watchfloor.core.noun import Noun, canonical, short_id
 from watchfloor.core.record import DeadLetter
 from watchfloor.ingest.context import PARTS, read_folder, read_part
@@ -251,16 +251,6 @@ class ContextBook:
         return change
 
     # A person's word
-
-    def state(
-        self, entity: str, attribute: str, value: object, *, by: str, source: str = "", how: How | None = None
-    ) -> Change:
-        """One fact in somebody's name. Raises WatchfloorError where it cannot be one."""
-        plain = checked(entity, attribute, value)
-        if plain is None:
-            raise WatchfloorError(f"{attribute} of {entity} says nothing", do="Give a value")
-        how = how or How(self._parts.clock(), whole=False)
-        return self.take(source or f"person/{by}", [Statement(entity, attribute, plain)], how, by=by)
 
     def relate(self, one: str, other: str, *, same: bool, by: str) -> Change:
         """Say that two are the same, or are not; what was said of the two before is taken back.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from watchfloor.app.context import ContextBook
+from watchfloor.app.context import DIFFERENT, SAME, Change, ContextBook, How
+from watchfloor.app.parts import Parts
 from watchfloor.core.chronicle import Chronicle, Moment
 from watchfloor.core.context import Context, Window
 from watchfloor.core.entity import Entity
-from watchfloor.core.fact import Fact
+from watchfloor.core.errors import WatchfloorError
+from watchfloor.core.fact import BEGINNING, Fact, Statement, checked
 from watchfloor.core.resolution import Record
 
 _PLAIN = ("user", "host", "address", "mailbox")
@@ -115,3 +118,46 @@ def _names(window: Window, entity: Entity, context: Context) -> bool:
         hosts = any(context.resolve(Entity(type="host", value=name.lower())) == entity for name in window.hosts)
         return hosts or any(context.resolve(Entity(type="address", value=a)) == entity for a in window.addresses)
     return entity.type == "address" and entity.value in window.addresses
+
+
+class Entities:
+    """Entities for the console and the API: look, state, relate, take back. Cases are decided by `triage` after it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts, self._book = parts, parts.context_book
+
+    def view(self, key: str, *, true: int | None = None, known: int | None = None) -> EntityView:
+        """Raises WatchfloorError for a key that names no entity."""
+        entity = Entity.from_key(key)
+        return view_of(self._book, entity, true=self._parts.clock() if true is None else true, known=known)
+
+    def conflicts(self, true: int | None = None) -> list[str]:
+        """What is claimed by two at a time, now by default."""
+        return self._book.chronicle().conflicts(self._parts.clock() if true is None else true)
+
+    def state(self, said: Sequence[Statement], *, by: str, source: str = "", full: bool = False) -> Change:
+        """Facts in somebody's name, or in that of a source which tells by the API: all of them or none.
+
+        With `full`, what the source no longer says ends. Raises WatchfloorError for the first that cannot be one.
+        """
+        plain = []
+        for number, one in enumerate(said, 1):
+            try:
+                value = checked(one.entity, one.attribute, one.value)
+            except WatchfloorError as error:
+                raise WatchfloorError(str(error), where=f"fact {number}") from None
+            if one.attribute in (SAME, DIFFERENT) or value is None:
+                raise WatchfloorError("it says nothing that can be recorded", where=f"fact {number}: {one.attribute}")
+            if one.valid_to is not None and one.valid_to <= (one.valid_from or BEGINNING):
+                raise WatchfloorError("it ends before it begins", where=f"fact {number}")
+            plain.append(one._replace(value=value))
+        how = How(self._parts.clock(), whole=full, full=full)
+        return self._book.take(f"api/{source}" if source else f"person/{by}", plain, how, by=by)
+
+    def relate(self, one: str, other: str, *, same: bool, by: str) -> Change:
+        """Say that two are the same, or are not. Raises WatchfloorError where it cannot be told which are meant."""
+        return self._book.relate(one, other, same=same, by=by)
+
+    def retract(self, uid: str, by: str) -> Fact:
+        """Take a fact back. Raises NotFoundError, RefusedError."""
+        return self._book.retract(uid, by)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from watchfloor.app.closing import ClassRow, Closing
+from watchfloor.app.context_view import Entities
 from watchfloor.app.coverage import coverage_of
 from watchfloor.app.dead_letters import DeadLetters
 from watchfloor.app.decisions import replay
@@ -55,6 +56,7 @@ class Desk:
         self._dead_letters = DeadLetters(parts, pipeline.keeper)
         self._closing = Closing(parts)
         self.detections = Detections(parts, pipeline)
+        self.entities = Entities(parts)
         self.regroupings = Regroupings(parts, pipeline)
         self._covering = threading.Lock()
         self._covered: tuple[float, Coverage | None] = (0.0, None)

@@ -23,6 +23,8 @@ from watchfloor.store.accounts import SESSION_LASTS, Account, Accounts
 API = "/api/"
 WORKERS = frozenset({"analyst", "lead"})
 """Roles that may change a case. Who may approve a step is the policy's to say; auditors only read."""
+STEWARDS = frozenset({"lead", "admin"})
+"""Roles that may state what is known of users and hosts."""
 
 
 class LoginNeededError(Exception):
@@ -89,6 +91,11 @@ class Person(NamedTuple):
         return bool(WORKERS & set(self.roles))
 
     @property
+    def keeps_context(self) -> bool:
+        """May state what is known of users and hosts."""
+        return bool(STEWARDS & set(self.roles))
+
+    @property
     def manages(self) -> bool:
         """May see who has an account."""
         return "admin" in self.roles
@@ -126,6 +133,15 @@ def worker(person: Annotated[Person, Depends(signed_in)]) -> Person:
     if not person.works:
         raise RefusedError(
             f"{person.name} may read and not change", do=f"Ask somebody with one of: {', '.join(sorted(WORKERS))}"
+        )
+    return person
+
+
+def steward(person: Annotated[Person, Depends(signed_in)]) -> Person:
+    """A person who may state what is known of users and hosts. Raises RefusedError for others."""
+    if not person.keeps_context:
+        raise RefusedError(
+            f"{person.name} may not change what is known", do=f"Ask somebody with one of: {', '.join(sorted(STEWARDS))}"
         )
     return person
 
@@ -174,4 +190,5 @@ def login_secret(request: Request, settings: ServerSettings) -> str:
 
 SignedIn = Annotated[Person, Depends(signed_in)]
 Worker = Annotated[Person, Depends(worker)]
+Steward = Annotated[Person, Depends(steward)]
 Served = Annotated[Services, Depends(services)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from watchfloor.app.closing import ClassRow
+from watchfloor.app.context_view import Entities
 from watchfloor.app.detections import Detections
 from watchfloor.app.scorecards import LearningView
 from watchfloor.app.updates import Updates
@@ -48,6 +49,9 @@ class Desk(Protocol):
 
     @property
     def detections(self) -> Detections: ...
+
+    @property
+    def entities(self) -> Entities: ...
 
     def cases(self, ask: Ask) -> CasePage: ...
 

@@ -6,6 +6,7 @@ from watchfloor.server.pages import (
     closing,
     coverage,
     detections,
+    entity,
     evidence,
     floor,
     learning,
@@ -29,5 +30,6 @@ ROUTERS = (
     coverage.router,
     learning.router,
     detections.router,
+    entity.router,
     accounts.router,
 )
