@@ -25,7 +25,7 @@ from watchfloor.core.verdict import HYPOTHESES
 from watchfloor.improve.example import Example, in_order, levels_of
 from watchfloor.improve.folds import folds_of
 from watchfloor.improve.regression import Coefficients, Design, Prior, loss, shares, solve, sums
-from watchfloor.improve.reliability import GROUP_LABELS, Entries, Fitted, Floats, Held, fit_level
+from watchfloor.improve.reliability import Entries, Fitted, Floats, Held, effective, fit_level, likeness
 
 __all__ = ["Example", "Leave", "fit", "score"]
 
@@ -70,7 +70,8 @@ def fit(
         leave = "group" if len({one.group for one in known}) >= 3 else "example"
     columns = _columns(known, start, questions)
     plain = _design(known, columns)
-    held = _held(known, plain, leave)
+    held = _held(known, plain.truth, leave)
+    plain = plain._replace(weight=held.weight)
     folds = folds_of(known, leave)
     priors = np.array([start.priors[name] for name in HYPOTHESES])
     # Answers first: a class's term is what its labels say beyond them.
@@ -149,26 +150,24 @@ def _design(examples: Sequence[Example], columns: _Columns) -> Design:
     row, column = (np.array([pair[at] for pair in pairs], np.int64) for at in (0, 1))
     truth = np.array([[float(one.truth == name) for name in HYPOTHESES] for one in examples])
     nothing = np.zeros((0, len(examples), 3))
-    return Design(row, column, np.ones((len(pairs), 3)), len(columns.names), nothing, truth, _worth(examples))
+    return Design(row, column, np.ones((len(pairs), 3)), len(columns.names), nothing, truth, np.ones(len(examples)))
 
 
-def _worth(examples: Sequence[Example]) -> Floats:
-    """What each example counts: many that are alike in one group count as GROUP_LABELS at most."""
+def _held(examples: Sequence[Example], truth: Floats, leave: Leave) -> Held:
+    """What each example counts: many that are alike in one group count as GROUP_LABELS at most. Where other groups are
+    to be judged, all of a group count as many as they are beyond being of one group."""
+    group = np.unique([one.group for one in examples], return_inverse=True)[1].astype(np.int64)
     alike = [
         (one.group, one.truth, tuple(sorted(one.answers.items())), tuple(sorted(set(one.classes)))) for one in examples
     ]
     times = Counter(alike)
-    return np.array(
-        [one.weight / (1.0 + (times[key] - 1.0) / GROUP_LABELS) for one, key in zip(examples, alike, strict=True)]
-    )
-
-
-def _held(examples: Sequence[Example], design: Design, leave: Leave) -> Held:
-    _, group = np.unique([one.group for one in examples], return_inverse=True)
-    group = group.astype(np.int64)
-    unit = group if leave == "group" else np.arange(len(examples), dtype=np.int64)
-    weight = np.array([one.weight for one in examples])
-    return Held(design.truth, weight, group, unit)
+    weight = effective(np.array([float(times[key]) for key in alike]), 0.0)
+    weight *= np.array([one.weight for one in examples])
+    if leave == "example":
+        return Held(truth, weight, group, np.arange(len(examples), dtype=np.int64), 0.0)
+    correlation = likeness(truth, group)
+    weight *= 1.0 / (1.0 + (np.bincount(group)[group] - 1.0) * correlation)
+    return Held(truth, weight, group, group, correlation)
 
 
 def _entries(examples: Sequence[Example], level: str) -> tuple[tuple[str, ...], Entries]:

@@ -20,8 +20,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-# Labels that the broader levels' expectation is worth, and the labels that one group can be worth in one class at
-# most: n labels of one group count as n / (1 + (n - 1) / GROUP_LABELS), the effective size of a clustered sample.
+# Labels that the broader levels' expectation can be worth, and what the labels of one group can be worth in one class
+# at most, however little alike they are.
 STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 GROUP_LABELS = 50.0
 # A level has to explain this much more (nats) than it costs to have one more strength: Akaike's criterion.
@@ -30,12 +30,14 @@ _LEAST = 1e-6
 
 
 class Held(NamedTuple):
-    """Labels as arrays: `truth` one-hot (n, 3), `weight` (n,), `group` and `unit` (n,) as numbers."""
+    """Labels as arrays: `truth` one-hot (n, 3), `weight` (n,), `group` and `unit` (n,) as numbers. `alike` is how much
+    the cases of one group are alike (intraclass correlation, 0 to 1)."""
 
     truth: Floats
     weight: Floats
     group: Ints
     unit: Ints
+    alike: float
 
 
 class Entries(NamedTuple):
@@ -59,9 +61,8 @@ class Fitted(NamedTuple):
 
 def fit_level(entries: Entries, held: Held, expected: Floats) -> Fitted:
     """One level, given what all broader terms expect of each example (n, 3)."""
-    clustered = _clustered(entries, held.group)
-    seen = held.truth[entries.row] * (held.weight[entries.row] * clustered)[:, None]
-    hoped = expected[entries.row] * (held.weight[entries.row] * clustered)[:, None]
+    counts = _clustered(entries, held)[:, None]
+    seen, hoped = held.truth[entries.row] * counts, expected[entries.row] * counts
     all_seen, all_hoped = _summed(entries.value, seen, entries.classes), _summed(entries.value, hoped, entries.classes)
     pair = _numbered(entries.value, held.unit[entries.row])
     own_seen, own_hoped = _summed(pair, seen, _size(pair)), _summed(pair, hoped, _size(pair))
@@ -100,11 +101,31 @@ def _most_suspicious(entries: Entries, terms: Floats, examples: int) -> Floats:
     return found
 
 
-def _clustered(entries: Entries, group: Ints) -> Floats:
-    pair = _numbered(entries.value, group[entries.row])
-    size = np.bincount(pair, minlength=_size(pair))[pair].astype(np.float64)
-    found: Floats = 1.0 / (1.0 + (size - 1.0) / GROUP_LABELS)
+def effective(sizes: Floats, alike: float) -> Floats:
+    """What each of `sizes` cases of one group counts: all together 1 / `alike` at most (Kish's design effect)."""
+    found: Floats = 1.0 / (1.0 + (sizes - 1.0) * max(alike, 1.0 / GROUP_LABELS))
     return found
+
+
+def likeness(truth: Floats, group: Ints) -> float:
+    """How much outcomes of one group are alike, beyond chance: the intraclass correlation (one-way analysis of
+    variance, pooled over the outcomes). 0 where groups do not matter, 1 where each has one outcome only."""
+    sizes = np.bincount(group).astype(float)
+    n, groups = float(sizes.sum()), len(sizes)
+    if groups < 2 or n <= groups:
+        return 0.0
+    means = np.stack([np.bincount(group, truth[:, k]) for k in range(3)], axis=1) / sizes[:, None]
+    within = float(((truth - means[group]) ** 2).sum()) / (n - groups)
+    between = float((sizes[:, None] * (means - truth.mean(axis=0)) ** 2).sum()) / (groups - 1)
+    size = (n - float((sizes**2).sum()) / n) / (groups - 1)
+    whole = between + (size - 1.0) * within
+    return min(max((between - within) / whole, 0.0), 1.0) if whole > 0 else 0.0
+
+
+def _clustered(entries: Entries, held: Held) -> Floats:
+    pair = _numbered(entries.value, held.group[entries.row])
+    size = np.bincount(pair, minlength=_size(pair))[pair].astype(np.float64)
+    return effective(size, held.alike)
 
 
 def _likelihood(odds: Floats, held: Held) -> float:
