@@ -61,7 +61,7 @@ class Decider:
                     unsettled.append(case)
                     continue
                 _take_in(escalated, case, settled.disposition)
-                if settled.disposition == "close" or settled.escalated_near:
+                if settled.would_close or settled.escalated_near:
                     resting.append((case, settled.escalated_near))
             weighed = self._weighed(self._gatherer.inputs(unsettled, asking))
             self._closing.watch([(one.inputs, one.verdict) for one in weighed if one.changed])
@@ -69,7 +69,7 @@ class Decider:
                 _take_in(escalated, one.inputs.case, one.verdict.disposition)
             # What would close waits until it is known which cases near it are escalated.
             waiting += filter(_may_close, weighed)
-            decided += self._recorder.record(w for w in weighed if w.changed and w.verdict.disposition != "close")
+            decided += self._recorder.record(w for w in weighed if w.changed and not w.verdict.wants_to_close)
             self._settle(one for one in weighed if not _may_close(one))
             report("cases decided", min(start + CHUNK, len(cases)), len(cases))
         stirred = [case for case, near in resting if escalated.near(case) != near]
@@ -185,8 +185,8 @@ class Decider:
 
 
 def _may_close(one: Weighed) -> bool:
-    """Whether it would close, or stood near an escalated case before."""
-    return one.verdict.disposition == "close" or bool(one.near_before)
+    """Whether it would close if people allowed it, or stood near an escalated case before."""
+    return one.verdict.wants_to_close or bool(one.near_before)
 
 
 def _take_in(escalated: Neighbours, case: Case, disposition: Disposition) -> None:

@@ -37,6 +37,7 @@ class Settled(NamedTuple):
     labels: ClassRecord
     disposition: Disposition
     escalated_near: tuple[str, ...]
+    would_close: bool = False
 
     @classmethod
     def of(
@@ -47,7 +48,9 @@ class Settled(NamedTuple):
         verdict: Verdict,
         escalated_near: tuple[str, ...],
     ) -> Settled:
-        return cls(digest(case, findings), case.last_time, labels, verdict.disposition, escalated_near)
+        return cls(
+            digest(case, findings), case.last_time, labels, verdict.disposition, escalated_near, verdict.wants_to_close
+        )
 
 
 class Freshness:
