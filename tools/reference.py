@@ -175,6 +175,24 @@ def catalogue() -> str:
     return "\n".join(text) + "\n"
 
 
+def resolutions() -> str:
+    """The resolution codes, and what each is called elsewhere."""
+    from watchfloor.triage.resolutions import SYSTEMS, hypothesis_of, shipped
+
+    page = ["# Resolution codes\n"]
+    page.append(
+        "How a case ended. The part before the dot says which hypothesis a code stands for. Beside each stands the "
+        "close code of other systems that it comes nearest to; these have fewer words, and several codes share one.\n"
+    )
+    systems = " | ".join(SYSTEMS.values())
+    page.append(f"| code | means | hypothesis | {systems} |\n| --- | --- | --- |{' --- |' * len(SYSTEMS)}")
+    for code in shipped().values():
+        hypothesis = (hypothesis_of(code.code) or "undetermined").replace("_", " ")
+        names = " | ".join(code.elsewhere[system] for system in SYSTEMS)
+        page.append(f"| `{code.code}` | **{code.title}.** {_plain(code.meaning)} | {hypothesis} | {names} |")
+    return "\n".join(page) + "\n"
+
+
 def _plain(text: str) -> str:
     return re.sub(r"\s*\n\s*", " ", text.strip()).replace("|", "\\|")
 
@@ -184,6 +202,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "nouns.md": nouns,
     "settings.md": settings,
     "content.md": catalogue,
+    "resolution-codes.md": resolutions,
 }
 
 

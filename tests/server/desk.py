@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.server.given import NOW, TENANT, Given, given
 from watchfloor.app.closing import ClassRow
+from watchfloor.app.similar import SimilarCase
+from watchfloor.app.scorecards import LearningView
 from watchfloor.app.updates import Updates
 from watchfloor.app.uploads import Upload, named
-from watchfloor.app.views import CaseView, IntakeView, LedgerState, SourceRow
+from watchfloor.app.views import CaseView, IntakeView, LedgerState, Reopened, SourceRow
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.clock import DAY
 from watchfloor.core.closing import Draw
@@ -69,6 +71,8 @@ class SmallDesk:
         self.comments: list[Comment] = []
         self.labels: dict[str, Label] = {}
         self.draws: list[Draw] = []
+        self.alike: list[SimilarCase] = []
+        self.learnt = LearningView("sha256:" + "0" * 64, [], [])
         self.entries: list[Entry] = []
         self.letters: list[DeadLetter] = []
         self.state: dict[str, bool | int] = {"found": True, "sessions": 3, "enabled": True, "rules": 1}
@@ -253,6 +257,13 @@ class SmallDesk:
     def review(self, case_uid: str) -> Draw | None:
         return next((draw for draw in self.reviews() if draw.case_uid == case_uid), None)
 
+    def similar(self, case_uid: str) -> list[SimilarCase]:
+        self._case(case_uid)
+        return self.alike
+
+    def reopened(self, case_uids: Sequence[str]) -> dict[str, Reopened]:
+        return {e.subject: why for e in self.entries if e.subject in case_uids and (why := Reopened.of(e)) is not None}
+
     def held_back(self) -> tuple[int, int]:
         return 3, 1
 
@@ -262,6 +273,9 @@ class SmallDesk:
     def sources(self) -> list[SourceRow]:
         events = list(self.story.events.values())
         return [SourceRow(events[0].source, ("entra_signin",), len(events), len(self.letters), events[-1].time)]
+
+    def learning(self) -> LearningView:
+        return self.learnt
 
     def coverage(self) -> Coverage:
         waits = {"uid": "r-2", "title": "t", "wants": "windows process_creation", "reads": ()}

@@ -21,9 +21,11 @@ from watchfloor.app.parts import Parts
 from watchfloor.app.pipeline import INGESTED, IngestReport, Pipeline
 from watchfloor.app.regroupings import Regroupings
 from watchfloor.app.risks import entity_risks
+from watchfloor.app.scorecards import LearningView
+from watchfloor.app.similar import SimilarCase, similar_cases
 from watchfloor.app.supervisor import Supervisor
 from watchfloor.app.uploads import Upload, named
-from watchfloor.app.views import CaseView, IntakeView, LedgerState, QueueRow, SourceRow
+from watchfloor.app.views import VERDICTS, CaseView, IntakeView, LedgerState, QueueRow, Reopened, SourceRow
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.closing import Draw
 from watchfloor.core.context import Context
@@ -106,6 +108,15 @@ class Desk:
             label=self._label(case_uid),
             entries=self._parts.ledger.of_subject(tenant, case_uid),
         )
+
+    def similar(self, case_uid: str) -> list[SimilarCase]:
+        """The nearest earlier cases and how they ended, as is known now."""
+        return similar_cases(self._parts, case_uid)
+
+    def reopened(self, case_uids: Sequence[str]) -> dict[str, Reopened]:
+        """Of these cases, those whose verdict took another one's place because a fact changed, and why."""
+        newest = self._parts.ledger.newest_each(self.tenant, case_uids, VERDICTS)
+        return {uid: why for uid, entry in newest.items() if (why := Reopened.of(entry))}
 
     def entity_risks(self, case_uid: str) -> dict[str, Risk]:
         """Of the first entities of a case, by key, the greatest first: the risk over all their cases, then."""
@@ -196,6 +207,10 @@ class Desk:
                 took = time.monotonic() - began
                 self._covered = (began + max(COVERAGE_SECONDS, 20 * took), coverage)
             return coverage
+
+    def learning(self) -> LearningView:
+        """What was learnt from people's verdicts, how good it is, and who had it decide."""
+        return self._parts.scorecards.view()
 
     def replay(self, case_uid: str) -> tuple[Verdict, Verdict]:
         """The stored verdict and the one decided again from its recorded inputs: their bytes must be equal."""

@@ -18,6 +18,8 @@ from watchfloor.ledger.ledger import Draft
 from watchfloor.respond.planner import plan_for
 from watchfloor.store.documents import Document
 from watchfloor.triage.inputs import Inputs
+from watchfloor.triage.reopening import changes
+from watchfloor.triage.similar import signature_of
 
 
 class Weighed(NamedTuple):
@@ -60,7 +62,8 @@ class Recorder:
                 case = case.model_copy(update={"status": _status(case, verdict, before, one.waking), **known})
                 draw = self._closing.recorded(one.inputs, verdict)
                 record = one.record.model_copy(update={"uid": verdict.uid})
-                nouns += [case, verdict, record, draw, *([plan] if plan else [])]
+                signature = signature_of(case, one.inputs.findings, verdict)
+                nouns += [case, verdict, record, draw, signature, *([plan] if plan else [])]
                 entries += _entries(case, verdict, plan, before, draw=draw, at=parts.clock())
             parts.documents.put(parts.tenant, *nouns, *self._closing.changed_states())
             parts.ledger.append_many(parts.tenant, entries)
@@ -121,7 +124,12 @@ def _entries(
     if before is not None:
         changed = sorted(set(verdict.rests_on) ^ set(before.rests_on))
         kind = "verdict.reopened" if changed else "verdict.renewed"
-        body |= {"before": before.uid, "changed_evidence": changed}
+        body |= {
+            "before": before.uid,
+            "was": {"disposition": before.disposition, "verdict": before.verdict, "probability": before.probability},
+            "changed_evidence": changed,
+            "changes": [change.to_dict() for change in changes(before, verdict)] if changed else [],
+        }
     entries = [Draft(kind, case.uid, "watchfloor", body, at)]
     if plan:
         proposed = {"plan": plan.uid, "plan_digest": plan.digest(), "playbook": plan.playbook}

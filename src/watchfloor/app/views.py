@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from watchfloor.core.case import Case, Comment
@@ -11,8 +12,11 @@ from watchfloor.core.intake import Silence, Trouble
 from watchfloor.core.label import Label
 from watchfloor.core.plan import Approval, Outcome, Plan
 from watchfloor.core.source import SourceHealth
-from watchfloor.core.verdict import Verdict
+from watchfloor.core.verdict import Change, Disposition, Verdict
 from watchfloor.store.intel import Feed
+
+VERDICTS = "verdict."
+REOPENED = "verdict.reopened"
 
 
 class QueueRow(NamedTuple):
@@ -20,6 +24,40 @@ class QueueRow(NamedTuple):
 
     case: Case
     verdict: Verdict | None
+
+
+class Reopened(NamedTuple):
+    """That a verdict stands in the place of another one because facts changed: from the ledger of its case."""
+
+    time: int
+    was: Disposition
+    was_probability: float
+    changes: tuple[Change, ...]
+
+    @property
+    def named(self) -> str:
+        """`reopened` where a case that had closed is open again, or might be."""
+        return "reopened" if self.was == "close" else "decided again"
+
+    @property
+    def sentence(self) -> str:
+        """Why, in words: the change that weighs most, and how many there are beside it."""
+        if not self.changes:
+            return "its evidence changed"
+        more = len(self.changes) - 1
+        return self.changes[0].sentence + (f", and {more} more answer{'s' if more > 1 else ''} did" if more else "")
+
+    @classmethod
+    def of(cls, entry: Entry) -> Reopened | None:
+        """From the newest entry on a case's verdict; None when that did not take another one's place for a fact."""
+        if entry.kind != REOPENED:
+            return None
+        body = json.loads(entry.body)
+        was = body.get("was")
+        if was is None:  # written before changes were told
+            return None
+        changes = tuple(Change.from_dict(change) for change in body["changes"])
+        return cls(entry.time, was["disposition"], was["probability"], changes)
 
 
 class CaseView(NamedTuple):
@@ -34,6 +72,12 @@ class CaseView(NamedTuple):
     comments: list[Comment]
     label: Label | None
     entries: list[Entry]
+
+    @property
+    def reopened(self) -> Reopened | None:
+        """Why the verdict stands in the place of another one; None when it is the first, or no fact changed."""
+        newest = next((e for e in reversed(self.entries) if e.kind.startswith(VERDICTS)), None)
+        return Reopened.of(newest) if newest else None
 
 
 class LedgerState(NamedTuple):

@@ -7,8 +7,9 @@ from typing import Any
 
 from rich.text import Text
 
-from watchfloor.app.views import CaseView, QueueRow
+from watchfloor.app.views import CaseView, QueueRow, Reopened
 from watchfloor.cli.output import err, out, printable, put, say, wrapped
+from watchfloor.cli.way import print_reopened, print_stability, print_way
 from watchfloor.core.clock import iso
 from watchfloor.core.finding import Finding
 from watchfloor.core.plan import Outcome, Plan
@@ -90,10 +91,12 @@ def finding_line(finding: Finding) -> dict[str, Any]:
     }
 
 
-def print_queue(rows: Sequence[QueueRow], total: int, more: str = "") -> None:
+def print_queue(
+    rows: Sequence[QueueRow], total: int, more: str = "", again: Mapping[str, Reopened] | None = None
+) -> None:
     """The queue on stdout, the most pressing first: a line with the figures and one with the reason for each case.
 
-    `more` tells how to see those that are not shown.
+    `more` tells how to see those that are not shown, `again` which verdicts stand in the place of another one, and why.
     """
     if not rows:
         say("no cases")
@@ -111,6 +114,8 @@ def print_queue(rows: Sequence[QueueRow], total: int, more: str = "") -> None:
         # A sentence is likelihood, colon, reasons; the likelihood stands in the line above.
         reasons = verdict.sentence.partition(": ")[2] or verdict.sentence if verdict else "not decided yet"
         put(wrapped(reasons, "  ", most=1))
+        if again and case.uid in again:
+            put(wrapped(f"{again[case.uid].named} because {again[case.uid].sentence}", "  ", most=1), "yellow")
     if total > len(rows):
         say(f"... and {total - len(rows):,} more of {total:,} cases" + (f"; {more}" if more else ""))
 
@@ -125,8 +130,9 @@ def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else text[: room - 1] + "…"
 
 
-def print_case(view: CaseView, entities: Mapping[str, Risk]) -> None:
-    """One case: verdict, why, what could not be checked, risk (its own and its `entities`'), plan, what people said."""
+def print_case(view: CaseView, entities: Mapping[str, Risk], *, every_step: bool = False) -> None:
+    """One case: verdict, why, what could not be checked, how it was investigated, risk (its own and its `entities`'),
+    plan, what people said."""
     case, verdict = view.case, view.verdict
     put(wrapped(case.title), "bold")
     spans = iso(case.time) if case.time == case.last_time else f"{iso(case.time)} to {iso(case.last_time)}"
@@ -136,7 +142,10 @@ def print_case(view: CaseView, entities: Mapping[str, Risk]) -> None:
     if verdict is None:
         put("not decided yet")
     else:
+        if view.reopened:
+            print_reopened(view.reopened)
         _print_verdict(verdict)
+        print_way(verdict, every=every_step)
     if case.risk:
         _print_risk(case.risk, entities)
     if view.plan:
@@ -162,6 +171,8 @@ def _print_verdict(verdict: Verdict) -> None:
         put(wrapped(f"could not check: {gap.title} ({gap.reason})", "  ? "), "yellow")
     if verdict.counterfactual:
         put("\n" + wrapped(verdict.counterfactual.sentence))
+    if verdict.stability:
+        print_stability(verdict.stability)
     if verdict.gates:
         put("\nconditions for closing by itself", "bold")
     for gate in verdict.gates:

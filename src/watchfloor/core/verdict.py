@@ -91,6 +91,27 @@ class ClosingGate(Noun):
     sentence: str
 
 
+class Change(Noun):
+    """An answer that is another one than when the case was decided before, with the evidence of both."""
+
+    question: str
+    title: str
+    about: str
+    before: str
+    """The value in words, or why there was none."""
+    after: str
+    evidence_before: tuple[str, ...]
+    evidence_after: tuple[str, ...]
+    moved: float
+    """By how much its weight for malicious, against the better benign hypothesis, is another one (log-odds)."""
+
+    @property
+    def sentence(self) -> str:
+        if self.before == self.after:
+            return f"“{self.title}” rests on other evidence and still says {self.after}"
+        return f"“{self.title}” changed from {self.before} to {self.after}"
+
+
 class Step(Noun):
     """One question put to one subject: why it was chosen, what it answered, and where the decision stood after it."""
 

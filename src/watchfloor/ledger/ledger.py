@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +38,9 @@ verify.py       the verifier. It needs Python 3.11 or later and nothing else; re
 
 Keep heads.jsonl. With `--kept` and your copy no later export can hide that the log was cut back or rewritten.
 """
+
+
+_CHUNK = 500  # of one `IN (...)`
 
 
 class Draft(NamedTuple):
@@ -98,6 +101,16 @@ class Ledger:
         """Everything about one thing (a case's uid), in order; or its `newest` so many, the newest first."""
         order = entries.c.seq if newest is None else entries.c.seq.desc()
         return self._find(tenant, order, entries.c.subject == subject, limit=newest)
+
+    def newest_each(self, tenant: str, subjects: Sequence[str], kinds: str) -> dict[str, Entry]:
+        """Of each subject the newest entry whose kind begins with `kinds` (`verdict.`)."""
+        found: dict[str, Entry] = {}
+        for start in range(0, len(subjects), _CHUNK):
+            mine = entries.c.subject.in_(subjects[start : start + _CHUNK])
+            for entry in self._find(tenant, entries.c.seq, mine):
+                if entry.kind.startswith(kinds):
+                    found[entry.subject] = entry
+        return found
 
     def latest(self, tenant: str, limit: int = 100) -> list[Entry]:
         """The newest entries, newest first."""

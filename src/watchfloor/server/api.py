@@ -21,7 +21,7 @@ from watchfloor.core.label import Label
 from watchfloor.core.noun import Digest
 from watchfloor.core.plan import Approval, Outcome, Plan
 from watchfloor.core.risk import Risk
-from watchfloor.core.verdict import Verdict
+from watchfloor.core.verdict import Change, Disposition, Hypothesis, Verdict
 from watchfloor.server.access import Served, Worker, not_forged, session_token, signed_in, worker
 from watchfloor.server.acts import approval_in, approve_steps, plan_of, undo_step
 from watchfloor.server.receiving import received
@@ -53,6 +53,31 @@ class Token(BaseModel):
     expires_at: int
 
 
+class ReopenedOut(BaseModel):
+    """Since when (ms) the verdict stands in the place of another one because facts changed, and which answers did.
+    `changes` hold the evidence of both."""
+
+    time: int
+    was: Disposition
+    was_probability: float
+    sentence: str
+    changes: list[Change]
+
+
+class SimilarOut(BaseModel):
+    """An earlier case: `likeness` from 0 to 1, what both have, and how it ended. `label` is a person's word."""
+
+    case_uid: str
+    title: str
+    time: int
+    likeness: float
+    shared: list[str]
+    disposition: Disposition | None
+    verdict: str
+    label: Hypothesis | None
+    by: str
+
+
 class CaseOut(BaseModel):
     """A case with all that belongs to it."""
 
@@ -64,6 +89,7 @@ class CaseOut(BaseModel):
     outcomes: list[Outcome]
     comments: list[Comment]
     label: Label | None
+    reopened: ReopenedOut | None
 
 
 class PlanOut(BaseModel):
@@ -240,8 +266,17 @@ def cases(found: Served, ask: Annotated[Ask, Query()]) -> CasePage:
 @router.get("/cases/{case_uid}", tags=["cases"])
 def case(case_uid: str, found: Served) -> CaseOut:
     """A case with findings, verdict, plan, approvals, outcomes and comments."""
-    view = found.desk.case_view(case_uid)._asdict()
-    return CaseOut(**{name: view[name] for name in CaseOut.model_fields})
+    seen = found.desk.case_view(case_uid)
+    view, why = seen._asdict(), seen.reopened
+    again = ReopenedOut(**why._asdict(), sentence=why.sentence) if why else None
+    return CaseOut(**{name: view[name] for name in CaseOut.model_fields if name in view}, reopened=again)
+
+
+@router.get("/cases/{case_uid}/similar", tags=["cases"])
+def similar(case_uid: str, found: Served) -> list[SimilarOut]:
+    """The nearest earlier cases, the most alike first, and how they ended, as is known now. No verdict weighs them."""
+    found.desk.case_view(case_uid)
+    return [SimilarOut(**one._asdict()) for one in found.desk.similar(case_uid)]
 
 
 @router.get("/cases/{case_uid}/entities", tags=["cases"])

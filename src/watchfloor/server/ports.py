@@ -9,9 +9,11 @@ from watchfloor.app.closing import ClassRow
 from watchfloor.app.context_view import Entities
 from watchfloor.app.detections import Detections
 from watchfloor.app.scorecards import LearningView
+from watchfloor.app.similar import SimilarCase
+from watchfloor.app.regroupings import Regroupings
 from watchfloor.app.updates import Updates
 from watchfloor.app.uploads import Upload
-from watchfloor.app.views import CaseView, IntakeView, LedgerState, SourceRow
+from watchfloor.app.views import CaseView, IntakeView, LedgerState, Reopened, SourceRow
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.closing import Draw
 from watchfloor.core.context import Context
@@ -51,6 +53,9 @@ class Desk(Protocol):
     def detections(self) -> Detections: ...
 
     @property
+    def regroupings(self) -> Regroupings: ...
+
+    @property
     def entities(self) -> Entities: ...
 
     def cases(self, ask: Ask) -> CasePage: ...
@@ -58,6 +63,10 @@ class Desk(Protocol):
     def overview(self) -> Overview: ...
 
     def case_view(self, case_uid: str) -> CaseView: ...
+
+    def similar(self, case_uid: str) -> list[SimilarCase]: ...
+
+    def reopened(self, case_uids: Sequence[str]) -> dict[str, Reopened]: ...
 
     def entity_risks(self, case_uid: str) -> dict[str, Risk]: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal
 
 from watchfloor.content import documents, folder
 from watchfloor.core.errors import WatchfloorError
@@ -25,12 +26,25 @@ NEEDS_PERSON = "undetermined.needs_person"
 NOT_CHECKED = "undetermined.could_not_check"
 
 
+System = Literal["sentinel", "defender", "servicenow", "jira", "thehive", "splunk"]
+SYSTEMS: dict[System, str] = {
+    "sentinel": "Microsoft Sentinel",
+    "defender": "Microsoft Defender",
+    "servicenow": "ServiceNow",
+    "jira": "Jira Service Management",
+    "thehive": "TheHive",
+    "splunk": "Splunk ES",
+}
+
+
 class Resolution(Noun):
     """One code with its meaning for people. Codes are stable; their words may be bettered."""
 
     code: str
     title: str
     meaning: str
+    elsewhere: dict[System, str]
+    """What it is called in other systems; empty where a case is not closed with it there."""
 
 
 def hypothesis_of(code: str) -> Hypothesis | None:
@@ -45,6 +59,8 @@ def shipped() -> dict[str, Resolution]:
     for document in documents(folder("resolutions")):
         for item in document.data:
             resolution = Resolution.from_dict(item)
+            if resolution.elsewhere.keys() != SYSTEMS.keys():
+                raise WatchfloorError(f"code {resolution.code} does not name every other system", where=document.where)
             if resolution.code in found:
                 raise WatchfloorError(f"code {resolution.code} twice", where=document.where)
             found[resolution.code] = resolution

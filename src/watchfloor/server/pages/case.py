@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from watchfloor.app.views import CaseView
+from watchfloor.app.way import shaken, way
 from watchfloor.core.verdict import HYPOTHESES
 from watchfloor.server.access import Person, Served, Services, SignedIn, Worker, not_forged, worker
 from watchfloor.server.acts import approval_in, approve_steps, runs_now, undo_step
@@ -18,7 +19,6 @@ from watchfloor.server.present.case import entities, reasons
 from watchfloor.server.present.matrix import matrix
 from watchfloor.server.present.plan import STATE, Viewer, steps
 from watchfloor.server.present.timeline import graph, timeline
-from watchfloor.server.present.way import shaken, way
 from watchfloor.server.resolutions import choices, confirmed_by
 
 router = APIRouter(prefix="/cases", include_in_schema=False, dependencies=[Depends(not_forged)])
@@ -153,6 +153,7 @@ def _page(request: Request, found: Services, person: Person, view: CaseView) -> 
         steps=plan_steps,
         states=STATE,
         run_problem=found.runs.problem(view.case.uid),
+        similar=found.desk.similar(view.case.uid),
         timeline=timeline(view.findings),
         entities=entities(view.case, view.findings, context, found.desk.entity_risks(view.case.uid)),
         graph=json.dumps(graph(view.case, view.findings, context)),

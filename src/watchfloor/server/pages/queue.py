@@ -39,5 +39,6 @@ def queue_page(request: Request, person: SignedIn, found: Served, ask: Annotated
         layers=LAYERS,
         link=link,
         held=found.desk.held_back(),
+        reopened=found.desk.reopened([line.uid for line in shown.cases]),
         reviews=len(found.desk.reviews()),
     )
