@@ -133,13 +133,13 @@ def test_verdicts_on_cases_that_became_one_count_once_a_class(filled: Watchfloor
     desk.resolve(bob.uid, "malicious", "nora", "")
     assert len(filled.parts.labels()) == 2
     filled.pipeline.triage()
-    before = cases(filled)
+    before = case_of(filled, 10)
     said = desk.regroupings.merge(alice.uid, bob.uid, "nora")
     (label,) = filled.parts.labels()
     assert label.verdict == "malicious"
     desk.regroupings.take_back(said.uid, "nora")
     assert len(filled.parts.labels()) == 2
-    assert [case.status for case in cases(filled)] == [case.status for case in before]
+    assert case_of(filled, 10) == before
 
 
 def test_what_correlation_itself_merges_is_told_too(filled: Watchfloor) -> None:

@@ -100,9 +100,10 @@ class Regroupings:
         words = f"{user} undid the link of {case.uid} that says: {link.sentence}"
         return self._say("apart", case, user, words, one=kept, other=parted, other_case=made)
 
-    def take_back(self, uid: str, user: str) -> Regrouping:
-        """Undo a regrouping: cases are as they would be without it."""
-        said = next((r for r in standing(self._all()) if r.uid == uid and r.kind != "undone"), None)
+    def take_back(self, uid: str, user: str, *, case_uid: str = "") -> Regrouping:
+        """Undo a regrouping, which speaks of the case where one is named: cases are as they would be without it."""
+        held = self.of_case(case_uid) if case_uid else [r for r in standing(self._all()) if r.kind != "undone"]
+        said = next((r for r in held if r.uid == uid), None)
         if said is None:
             raise NotFoundError("nothing that holds was said under this name", where=uid, do="Open the case again")
         words = f"{user} took back: {said.sentence}"
