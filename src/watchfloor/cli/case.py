@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from watchfloor.cli import regroup
 from watchfloor.cli.named import find_case, find_user, opened
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir, OutputFormat
 from watchfloor.cli.output import lines, out, put, say
 
-app = typer.Typer(help="Cases: list, show, comment, resolve, reopen, replay.", no_args_is_help=True)
+app = typer.Typer(help="Cases: list, show, comment, resolve, reopen, replay, merge, split.", no_args_is_help=True)
+regroup.add_to(app)
 
 CaseUid = Annotated[str, typer.Argument(help="The case's uid, as `case list` prints it, or its beginning.")]
 User = Annotated[str, typer.Option("--user", envvar="WATCHFLOOR_USER", help="Who does it; stands in the ledger.")]
@@ -50,6 +52,7 @@ def show(case: CaseUid, home: HomeDir = DEFAULT_HOME) -> None:
     with opened(home) as product:
         uid = find_case(product, case)
         print_case(product.desk.case_view(uid), product.desk.entity_risks(uid))
+        regroup.print_grouping(product.desk.case_view(uid), product.desk.regroupings.of_case(uid))
 
 
 @app.command()

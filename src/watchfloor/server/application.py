@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 import watchfloor
 from watchfloor.core.errors import NotFoundError, RefusedError, WatchfloorError
-from watchfloor.server import api, context_api, health, live
+from watchfloor.server import api, context_api, health, live, regroup_api
 from watchfloor.server.access import API, Guesses, LoginNeededError, Services
 from watchfloor.server.pages import ROUTERS
 from watchfloor.server.pages.render import render
@@ -58,7 +58,7 @@ def create_app(
         max_body_size=settings.upload_bytes,
     )
     app.state.services = Services(desk, accounts, settings, clock, Runs(desk), Guesses(clock), Event())
-    for router in (*ROUTERS, live.router, api.signing_in, api.router, context_api.router, health.router):
+    for router in (*ROUTERS, live.router, api.signing_in, api.router, context_api.router, regroup_api.router, health.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts), www_redirect=False)

@@ -14,6 +14,7 @@ from watchfloor.server.pages import (
     login,
     queue,
     sources,
+    together,
     upload,
 )
 
@@ -21,6 +22,7 @@ ROUTERS = (
     login.router,
     queue.router,
     case.router,
+    together.router,
     evidence.router,
     ledger.router,
     sources.router,
