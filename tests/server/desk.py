@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.server.given import NOW, TENANT, Given, given
 from watchfloor.app.closing import ClassRow
-from watchfloor.app.similar import SimilarCase
+from watchfloor.app.mails import CaseMails
 from watchfloor.app.scorecards import LearningView
+from watchfloor.app.similar import SimilarCase
 from watchfloor.app.updates import Updates
 from watchfloor.app.uploads import Upload, named
 from watchfloor.app.views import CaseView, IntakeView, LedgerState, Reopened, SourceRow
@@ -260,6 +261,9 @@ class SmallDesk:
     def similar(self, case_uid: str) -> list[SimilarCase]:
         self._case(case_uid)
         return self.alike
+
+    def mails(self, case_uid: str) -> CaseMails:
+        return CaseMails((), ())
 
     def reopened(self, case_uids: Sequence[str]) -> dict[str, Reopened]:
         return {e.subject: why for e in self.entries if e.subject in case_uids and (why := Reopened.of(e)) is not None}

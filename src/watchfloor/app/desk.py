@@ -17,6 +17,7 @@ from watchfloor.app.dead_letters import DeadLetters
 from watchfloor.app.decisions import replay
 from watchfloor.app.detections import Detections
 from watchfloor.app.intake import Intake
+from watchfloor.app.mails import CaseMails, case_mails
 from watchfloor.app.parts import Parts
 from watchfloor.app.pipeline import INGESTED, IngestReport, Pipeline
 from watchfloor.app.regroupings import Regroupings
@@ -121,6 +122,12 @@ class Desk:
     def entity_risks(self, case_uid: str) -> dict[str, Risk]:
         """Of the first entities of a case, by key, the greatest first: the risk over all their cases, then."""
         return entity_risks(self._parts, self._lines, case_uid)
+
+    def mails(self, case_uid: str) -> CaseMails:
+        """The campaigns of a case's mails, and drafts of what to answer who reported them."""
+        case = self._parts.documents.get(self.tenant, Case, case_uid)
+        verdict = self._parts.documents.latest(self.tenant, Verdict, case_uid)
+        return case_mails(self._parts, case, verdict, self._label(case_uid))
 
     def evidence_view(self, evidence_uid: str) -> Evidence:
         """Evidence, its content hashed anew. Raises NotFoundError, or an error when a byte differs."""

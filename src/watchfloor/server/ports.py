@@ -8,9 +8,10 @@ from typing import Protocol
 from watchfloor.app.closing import ClassRow
 from watchfloor.app.context_view import Entities
 from watchfloor.app.detections import Detections
+from watchfloor.app.mails import CaseMails
+from watchfloor.app.regroupings import Regroupings
 from watchfloor.app.scorecards import LearningView
 from watchfloor.app.similar import SimilarCase
-from watchfloor.app.regroupings import Regroupings
 from watchfloor.app.updates import Updates
 from watchfloor.app.uploads import Upload
 from watchfloor.app.views import CaseView, IntakeView, LedgerState, Reopened, SourceRow
@@ -65,6 +66,8 @@ class Desk(Protocol):
     def case_view(self, case_uid: str) -> CaseView: ...
 
     def similar(self, case_uid: str) -> list[SimilarCase]: ...
+
+    def mails(self, case_uid: str) -> CaseMails: ...
 
     def reopened(self, case_uids: Sequence[str]) -> dict[str, Reopened]: ...
 

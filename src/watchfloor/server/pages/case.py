@@ -154,6 +154,7 @@ def _page(request: Request, found: Services, person: Person, view: CaseView) -> 
         states=STATE,
         run_problem=found.runs.problem(view.case.uid),
         similar=found.desk.similar(view.case.uid),
+        mails=found.desk.mails(view.case.uid),
         timeline=timeline(view.findings),
         entities=entities(view.case, view.findings, context, found.desk.entity_risks(view.case.uid)),
         graph=json.dumps(graph(view.case, view.findings, context)),
