@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from watchfloor.core.event import get_path
+from watchfloor.core.event import walked
 
 
 class Match(NamedTuple):
@@ -68,7 +69,7 @@ def match(when: Mapping[str, Any], data: Any) -> Match | None:
 
 
 def _test(data: Any, path: str, wanted: Any) -> Match | None:
-    value = get_path(data, path)
+    value = walked(data, _parts(path))
     if not isinstance(wanted, dict):
         held = value in wanted if isinstance(wanted, list) else value == wanted
         return Match((path,), "") if held else None
@@ -86,6 +87,11 @@ def _test(data: Any, path: str, wanted: Any) -> Match | None:
         if not held:
             return None
     return Match(tuple(paths), hit)
+
+
+@lru_cache(maxsize=4_096)
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 def _any(value: Any, path: str, wanted: Mapping[str, Any]) -> Match | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from watchfloor.core.event import get_path
@@ -41,7 +42,7 @@ def _fit(question: Question, evidence: Evidence | None) -> _Fit | _Unfit:
     if evidence.status == "failed":
         return _Unfit(COULD_NOT_CHECK, evidence.reason or "the look-up failed")
     try:
-        data = json.loads(evidence.content)
+        data = _parsed(evidence.content)
     except (ValueError, RecursionError) as error:
         return _Unfit(COULD_NOT_CHECK, f"the recorded answer cannot be read: {error}")
     data = with_derived(data, question.derive)
@@ -53,6 +54,11 @@ def _fit(question: Question, evidence: Evidence | None) -> _Fit | _Unfit:
             return _Unfit(COULD_NOT_CHECK, option.why)
         return _Fit(option, found, data, evidence)
     return _Unfit("not_applicable", "no answer of the question fits")
+
+
+@lru_cache(maxsize=1_024)  # many questions read one answer; nobody changes it
+def _parsed(content: str) -> Any:
+    return json.loads(content)
 
 
 class _Fit(NamedTuple):

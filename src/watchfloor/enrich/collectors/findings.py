@@ -1,15 +1,16 @@
 """Collector `findings`: what was found before `as_of`, about an entity or by a detection.
 
-Query: `{"entity": "user:alice", "hours": 24, "tactics": [...], "techniques": [...], "detection": uid}`; tactics and
-techniques are those of what is asked about. Answer, of the latest 500 findings with as_of - hours <= time < as_of:
-`{"count": 7, "detections": 3, "titles": [3 of the gravest], "same_detection": 1, "severity": 4, "sources": 2,
-"layers": [..], "kinds": [..], "tactics": [in kill-chain order], "earlier_stages": [those before all of the given],
-"later_stages": [..], "techniques": [..], "same_techniques": [..], "last": ms | null, "minutes_ago": 12 | null}`.
+Query: `{"entity": "user:alice", "hours": 24, "tactics": [...]}`; tactics are those of what is asked about. Answer, of
+the latest 500 findings with as_of - hours <= time < as_of: `{"count": 7, "detections": 3, "titles": [3 of the gravest],
+"severity": 4, "sources": 2, "layers": [..], "kinds": [..], "tactics": [in kill-chain order], "earlier_stages": [those
+before all of the given], "earlier_severity": 4, "last": ms | null, "minutes_ago": 12 | null}`; the earlier severity is
+the worst of the findings that show an earlier stage.
 
-Query: `{"detection": uid, "family": f, "days": 30, "entity": "host:a"}` about a detection. Answer: `{"count": 40,
-"days": 9, "per_day": 1.3, "entities": 4, "mine": 2, "idle_days": 0 | null, "recorded_days": 30, "all": 900,
-"share": 0.044}`: entities are users, hosts and addresses that it named, `mine` those findings that name the entity;
-`recorded_days` reach back to the first finding there is. An attacker causes findings: they may raise suspicion only.
+Query: `{"detection": uid, "days": 30}` about a detection. Answer: `{"count": 40, "days": 9, "per_day": 1.3,
+"entities": 4, "idle_days": 0 | null, "recorded_days": 30, "all": 900, "share": 0.044}`: entities are users, hosts and
+addresses that it named; `recorded_days` reach back to the first finding there is.
+
+An attacker causes findings: they may raise suspicion only.
 """
 
 from __future__ import annotations
@@ -54,24 +55,21 @@ class FindingsCollector(LocalCollector):
         key = Entity.from_key(text_of(query, "entity")).key
         found = between(self._past.of_entity(key), as_of - reach, as_of, _MOST)
         tactics = in_order(t for f in found for t in f.tactics)
-        mine = [STAGE[name] for t in _texts(query, "tactics") if (name := tactic(t)) in STAGE]
-        techniques = sorted({t for f in found for t in f.techniques})
-        asked = {t.upper().removeprefix("ATTACK.") for t in _texts(query, "techniques")}
+        first = min(map(_stage, _texts(query, "tactics")), default=0)
+        first = first if first < len(STAGE) else 0
+        earlier = [f for f in found if any(_stage(t) < first for t in f.tactics)]
         last = found[-1].time if found else None
         return {
             "count": len(found),
             "detections": len({f.detection.uid for f in found}),
             "titles": _titles(found),
-            "same_detection": sum(1 for f in found if f.detection.uid == query.get("detection")),
             "severity": max((int(f.severity) for f in found), default=0),
             "sources": len({f.detection.source for f in found}),
             "layers": sorted({f.layer for f in found}),
             "kinds": sorted({f.detection.kind for f in found}),
             "tactics": list(tactics),
-            "earlier_stages": [t for t in tactics if mine and STAGE.get(t, 99) < min(mine)],
-            "later_stages": [t for t in tactics if mine and t in STAGE and STAGE[t] > max(mine)],
-            "techniques": techniques[:20],
-            "same_techniques": [t for t in techniques if t.upper() in asked],
+            "earlier_stages": list(in_order(t for f in earlier for t in f.tactics if _stage(t) < first)),
+            "earlier_severity": max((int(f.severity) for f in earlier), default=0),
             "last": last,
             "minutes_ago": None if last is None else (as_of - last) // MINUTE,
         }
@@ -82,19 +80,21 @@ class FindingsCollector(LocalCollector):
         times, _ = past.all
         known = bisect_left(times, as_of) - bisect_left(times, as_of - reach)
         recorded = 0 if not times or times[0] >= as_of else min(reach, as_of - times[0]) // DAY
-        wanted = query.get("entity")
-        mine = {id(f) for f in past.of_entity(wanted)[1]} if isinstance(wanted, str) else set()
         return {
             "count": len(found),
             "days": len({f.time // DAY for f in found}),
             "per_day": round(len(found) / max(1, recorded), 2),
             "entities": len({i.entity.key for f in found for i in f.involved if i.entity.type in _PLACES}),
-            "mine": sum(1 for f in found if id(f) in mine),
             "idle_days": (as_of - found[-1].time) // DAY if found else None,
             "recorded_days": recorded,
             "all": known,
             "share": round(len(found) / known, 3) if known else None,
         }
+
+
+def _stage(name: str) -> int:
+    """The place of a tactic in the kill chain; the unknown come last."""
+    return STAGE.get(tactic(name), len(STAGE))
 
 
 def _titles(found: Sequence[Finding]) -> list[str]:
