@@ -16,7 +16,7 @@ from watchfloor.improve.reliability import Floats, Ints
 _STEPS, _HALVINGS, _STILL = 80, 20, 1e-7
 # The curvature changes little from step to step and costs most: it is reckoned anew with every so many steps.
 _CURVED = 4
-_ROWS = 2048
+_ROWS, _SAMPLE = 2048, 16_384
 
 
 class Design(NamedTuple):
@@ -128,28 +128,44 @@ def _slope(design: Design, at: Coefficients) -> Coefficients:
 
 
 def _curve(design: Design, at: Coefficients) -> Floats:
-    """The second derivatives of the loss, in the order of `_flat`; a block of rows at a time."""
-    likely, columns, levels = shares(sums(design, at)), design.columns, len(design.terms)
-    size = 3 + 3 * columns + levels
-    found = np.zeros((size, size))
+    """The second derivatives of the loss, in the order of `_flat`: of a sample of rows where there are very many, with
+    the diagonal of all of them, so that what the sample lacks is not taken for flat. Steps are checked all the same."""
+    likely = shares(sums(design, at))
     used = np.flatnonzero(design.weight)
-    for begin in range(0, len(used), _ROWS):
-        rows = used[begin : begin + _ROWS]
-        # How the log-odds of each hypothesis move with every coefficient.
-        moves = np.zeros((3, len(rows), size))
-        low, high = np.searchsorted(design.row, [rows[0], rows[-1] + 1])
-        place = np.full(rows[-1] + 1 - rows[0], -1)
-        place[rows - rows[0]] = np.arange(len(rows))
-        here = place[design.row[low:high] - rows[0]]
-        kept = here >= 0
-        for k in range(3):
-            moves[k, :, k] = 1.0
-            column = 3 + k * columns + design.column[low:high][kept]
-            moves[k, here[kept], column] = design.factor[low:high][kept, k]
-            moves[k, :, 3 + 3 * columns :] = design.terms[:, rows, k].T
-        share, weight = likely[rows], design.weight[rows]
-        mean = np.einsum("nk,knp->np", share, moves)
-        for k in range(3):
-            off = moves[k] - mean
-            found += off.T @ (off * (weight * share[:, k])[:, None])
+    sample = used[:: max(1, -(-len(used) // _SAMPLE))]
+    scale = float(design.weight[used].sum() / design.weight[sample].sum()) if len(used) else 1.0
+    size = 3 + 3 * design.columns + len(design.terms)
+    found: Floats = np.zeros((size, size))
+    for begin in range(0, len(sample), _ROWS):
+        found += _curve_of(design, likely, sample[begin : begin + _ROWS])
+    found *= scale
+    if len(sample) < len(used):
+        spread = likely * (1.0 - likely) * design.weight[:, None]
+        each = design.factor**2 * spread[design.row]
+        columns = [np.bincount(design.column, each[:, k], design.columns) for k in range(3)]
+        whole = np.concatenate([spread.sum(axis=0), *columns, np.zeros(len(design.terms))])
+        found += np.diag(np.maximum(whole - np.diag(found), 0.0))
+    return found
+
+
+def _curve_of(design: Design, likely: Floats, rows: Ints) -> Floats:
+    columns, levels = design.columns, len(design.terms)
+    # How the log-odds of each hypothesis move with every coefficient.
+    moves = np.zeros((3, len(rows), 3 + 3 * columns + levels))
+    low, high = np.searchsorted(design.row, [rows[0], rows[-1] + 1])
+    place = np.full(rows[-1] + 1 - rows[0], -1)
+    place[rows - rows[0]] = np.arange(len(rows))
+    here = place[design.row[low:high] - rows[0]]
+    kept = here >= 0
+    for k in range(3):
+        moves[k, :, k] = 1.0
+        column = 3 + k * columns + design.column[low:high][kept]
+        moves[k, here[kept], column] = design.factor[low:high][kept, k]
+        moves[k, :, 3 + 3 * columns :] = design.terms[:, rows, k].T
+    share, weight = likely[rows], design.weight[rows]
+    mean = np.einsum("nk,knp->np", share, moves)
+    found: Floats = np.zeros((moves.shape[2],) * 2)
+    for k in range(3):
+        off = moves[k] - mean
+        found += off.T @ (off * (weight * share[:, k])[:, None])
     return found
