@@ -97,9 +97,11 @@ class Closing:
 
     def reviews(self) -> list[Draw]:
         """Closed cases that chance drew and nobody has judged, the most urgent first."""
-        labelled = {label.case_uid for label in self._parts.labels()}
-        waiting = [d for d in self._drawn() if d.closed and d.would_close and d.case_uid not in labelled]
-        return sorted(waiting, key=lambda d: (d.due, d.uid))
+        tenant, documents = self._parts.tenant, self._parts.documents
+        found = [d for d in documents.find(tenant, Draw, status="review", limit=None) if d.would_close]
+        labels = documents.latest_each(tenant, Label, [d.case_uid for d in found])
+        judged = {uid for uid, label in labels.items() if label.status == "given"}
+        return sorted((d for d in found if d.case_uid not in judged), key=lambda d: (d.due, d.uid))
 
     def draw_problems(self) -> list[str]:
         """What does not hold of the draws that the ledger tells of, when they are drawn again."""
@@ -110,8 +112,9 @@ class Closing:
     def review_of(self, case_uid: str) -> Draw | None:
         """The draw of a closed case that waits for a person's review."""
         draw = self.draw_of(case_uid)
-        waits = draw is not None and draw.closed and draw.drawn and draw.would_close
-        return draw if waits and not any(one.case_uid == case_uid for one in self._parts.labels()) else None
+        label = self._parts.documents.latest(self._parts.tenant, Label, case_uid)
+        judged = label is not None and label.status == "given"
+        return draw if draw is not None and draw.status == "review" and draw.would_close and not judged else None
 
     def draw_of(self, case_uid: str) -> Draw | None:
         """A case's place in the draw, where it was decided."""
@@ -181,7 +184,8 @@ class Closing:
         return LabelBook(labels, drawn, states, policy=self._parts.policy.triage, now=self._parts.clock())
 
     def _drawn(self) -> list[Draw]:
-        return self._parts.documents.find(self._parts.tenant, Draw, status="drawn", limit=None)
+        find, tenant = self._parts.documents.find, self._parts.tenant
+        return [*find(tenant, Draw, status="drawn", limit=None), *find(tenant, Draw, status="review", limit=None)]
 
     def _stored_states(self) -> dict[str, ClassState]:
         found = self._parts.documents.find(self._parts.tenant, ClassState, limit=None)

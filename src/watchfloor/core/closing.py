@@ -44,9 +44,9 @@ class Draw(Noun):
         return self.topped or self.place < self.share
 
     @property
-    def status(self) -> Literal["drawn", "passed"]:
-        """What the store finds it by."""
-        return "drawn" if self.drawn else "passed"
+    def status(self) -> Literal["review", "drawn", "passed"]:
+        """What the store finds it by: drawn for a review of what was closed, or for a label; or not."""
+        return ("review" if self.closed else "drawn") if self.drawn else "passed"
 
 
 class Stream(Noun):
