@@ -111,8 +111,11 @@ class Chronicle:
                 if lease.start <= true < lease.end:
                     claims[address].add(moment.hosts.get((lease.source, lease.entity), "") or lease.entity)
         shared = [(address, sorted(some)) for address, some in sorted(claims.items()) if len(some) > 1]
+        told = {one.value for one in moment.resolution.conflicts}
+        names = [item for item in moment.context.shared_names().items() if item[0].partition(":")[2] not in told]
         return [
             *(one.conflict for one in moment.resolution.conflicts),
+            *(f"{name} could be {' or '.join(some)}: what names it is nobody's" for name, some in names),
             *(f"the address {address} is claimed by {', '.join(some)}" for address, some in shared),
         ]
 

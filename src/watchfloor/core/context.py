@@ -5,7 +5,7 @@ What two claim (an address, a name) is nobody's: an entity is resolved by what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Literal, TypeVar
 
@@ -113,6 +113,22 @@ class Context(Noun):
         over_time: Callable[[int], Context] | None = self.__dict__.get("over_time")
         return over_time(time) if over_time else self
 
+    def shared_names(self) -> dict[str, list[str]]:
+        """Names that two bear, with who: an event that names one of them could mean either, and means neither."""
+        found: dict[str, list[str]] = {}
+        for kind, claims in (("user", self._user_claims()), ("host", self._host_claims())):
+            bearers: dict[str, set[str]] = {}
+            for name, one in claims:
+                bearers.setdefault(name, set()).add(one.user if isinstance(one, Identity) else one.host)
+            found |= {f"{kind}:{name}": sorted(some) for name, some in bearers.items() if len(some) > 1}
+        return dict(sorted(found.items()))
+
+    def _user_claims(self) -> Iterator[tuple[str, Identity]]:
+        return ((plain_user(s), i) for i in self.identities for s in (i.user, i.mail, *i.aliases) if s)
+
+    def _host_claims(self) -> Iterator[tuple[str, Asset]]:
+        return ((name, asset) for asset in self.assets for name in _names_of(asset))
+
     @property
     def empty(self) -> bool:
         """Whether nothing at all is known."""
@@ -134,7 +150,7 @@ class Context(Noun):
 
     @cached_property
     def _hosts(self) -> dict[str, Asset | None]:
-        return _unique((name, asset) for asset in self.assets for name in _names_of(asset))
+        return _unique(self._host_claims())
 
     @cached_property
     def _addresses(self) -> dict[str, Asset | None]:
@@ -142,7 +158,7 @@ class Context(Noun):
 
     @cached_property
     def _users(self) -> dict[str, Identity | None]:
-        return _unique((plain_user(s), i) for i in self.identities for s in (i.user, i.mail, *i.aliases) if s)
+        return _unique(self._user_claims())
 
     def asset(self, entity: Entity) -> Asset | None:
         """The asset that a host or address entity is, if known; of an address, the one that has it at this time."""
