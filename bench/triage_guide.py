@@ -61,7 +61,7 @@ ENTITIES = (
     "AccountSid",
     "AccountUpn",
 )
-ENTITIES += ("AccountObjectId", "AccountName", "NetworkMessageId", "EmailClusterId", "ApplicationId", "CountryCode")
+MORE_ENTITIES = ("AccountObjectId", "AccountName", "NetworkMessageId", "EmailClusterId", "ApplicationId", "CountryCode")
 KEYS = ("Id", "OrgId", "IncidentId", "AlertId", "Timestamp", "IncidentGrade", "Usage")
 EVERYWHERE = ("Url", "Sha256", "FileName", "IpAddress", "City")
 INSIDE = ("AccountUpn", "AccountSid", "IpAddress", "Url", "DeviceName")
@@ -128,7 +128,7 @@ def history(incidents: Sequence[Incident]) -> dict[str, Before]:
 def example(one: Incident, before: Before, *, inside: bool) -> Example:
     """An incident as the learner takes it; `inside` with classes within its organisation."""
     answers = {f"{c}.{v}": "yes" for c in ("Category", "EntityType", "EvidenceRole", *SAID) for v in one.there[c]}
-    answers |= {f"has.{c}": "yes" for c in ENTITIES if one.there[c]}
+    answers |= {f"has.{c}": "yes" for c in (*ENTITIES, *MORE_ENTITIES) if one.there[c]}
     answers |= {
         "rows": size(len(one.rows)),
         "alerts": size(len({r["AlertId"] for r in one.rows})),
@@ -188,7 +188,9 @@ def size(count: int) -> str:
 
 # What is compared: training and test incidents -> posteriors (test, 3)
 
-Judge = Callable[[Sequence[int], Sequence[int]], Any]
+Units = Any
+"""Numbers of incidents, as an array."""
+Judge = Callable[[Units, Units], Any]
 
 
 class Guide:
@@ -203,24 +205,24 @@ class Guide:
         self.table, self.categorical = table(incidents)
         self.leave: Leave = "example" if inside else "group"
 
-    def learnt(self, train: Sequence[int], test: Sequence[int]) -> Any:
+    def learnt(self, train: Units, test: Units) -> Any:
         return self._posteriors([self.examples[n] for n in train], [self.examples[n] for n in test])
 
     def _posteriors(self, train: Sequence[Example], test: Sequence[Example]) -> Any:
         card = fit(train, NOTHING, leave=self.leave)
         return np.array([[said[name] for name in HYPOTHESES] for said in (score(card, one) for one in test)])
 
-    def boosted(self, train: Sequence[int], test: Sequence[int], **settings: Any) -> Any:
+    def boosted(self, train: Units, test: Units, **settings: Any) -> Any:
         model = HistGradientBoostingClassifier(random_state=0, categorical_features=self.categorical, **settings)
         found = np.zeros((len(test), 3))
         model.fit(self.table[train], self.truth[train])
         found[:, model.classes_] = model.predict_proba(self.table[test])
         return found
 
-    def boosted_slower(self, train: Sequence[int], test: Sequence[int]) -> Any:
+    def boosted_slower(self, train: Units, test: Units) -> Any:
         return self.boosted(train, test, learning_rate=0.05, max_iter=150, class_weight="balanced")
 
-    def looked_up(self, train: Sequence[int], test: Sequence[int], column: str) -> Any:
+    def looked_up(self, train: Units, test: Units, column: str) -> Any:
         """Grades of the same value's training incidents, with the base rates worth one label."""
         base = np.bincount(self.truth[train], minlength=3) / len(train)
         counts: dict[str, Any] = defaultdict(base.copy)
@@ -230,7 +232,7 @@ class Guide:
         found = np.array([sum(counts[v] for v in sorted(set(self.incidents[n].there[column]))) for n in test])
         return found / found.sum(axis=1, keepdims=True)
 
-    def naive_bayes(self, train: Sequence[int], test: Sequence[int]) -> Any:
+    def naive_bayes(self, train: Units, test: Units) -> Any:
         """Answers and classes as independent, with one label for what was not seen."""
         base = np.bincount(self.truth[train], minlength=3).astype(float)
         counts: dict[tuple[str, str], Any] = defaultdict(lambda: np.ones(3))
@@ -246,7 +248,7 @@ class Guide:
         odds = np.exp(logs - logs.max(axis=1, keepdims=True))
         return odds / odds.sum(axis=1, keepdims=True)
 
-    def risky(self, train: Sequence[int], test: Sequence[int]) -> Any:
+    def risky(self, train: Units, test: Units) -> Any:
         """Risk-based alerting: rows, alerts, kinds of entities, evidence called suspicious or malicious, burst of the
         organisation's day. Cut into the three grades at the shares of training: most risk is an attack."""
         day = Counter((one.org, one.time // DAY) for one in self.incidents)
@@ -262,13 +264,13 @@ class Guide:
         )
         return self._cut(risk, train, test)
 
-    def rare(self, train: Sequence[int], test: Sequence[int]) -> Any:
+    def rare(self, train: Units, test: Units) -> Any:
         """Rarity of the rarest title in its organisation, cut likewise."""
         counts = Counter((one.org, t) for one in self.incidents for t in set(one.there["AlertTitle"]))
         rarity = [max(-np.log(counts[one.org, t]) for t in one.there["AlertTitle"]) for one in self.incidents]
         return self._cut(np.array(rarity), train, test)
 
-    def _cut(self, scores: Any, train: Sequence[int], test: Sequence[int]) -> Any:
+    def _cut(self, scores: Any, train: Units, test: Units) -> Any:
         base = np.bincount(self.truth[train], minlength=3) / len(train)
         order = np.sort(scores[train])
         high = order[int(len(order) * (1.0 - base[0]))]
@@ -330,7 +332,7 @@ class Figures(NamedTuple):
     log_loss: float
 
 
-def parts_of(guide: Guide, units: Sequence[int], count: int, seed: int) -> Any:
+def parts_of(guide: Guide, units: Units, count: int, seed: int) -> Any:
     """Which part each of these incidents is in: whole organisations, or incidents by themselves."""
     chance = np.random.default_rng(seed)
     if guide.inside:
@@ -343,7 +345,7 @@ def parts_of(guide: Guide, units: Sequence[int], count: int, seed: int) -> Any:
 def measure(guide: Guide, judge: Judge, seed: int, *, plain: bool = False) -> Figures:
     """Every incident tested once. `plain`: argmax, whatever the quarter says."""
     n = len(guide.truth)
-    place = parts_of(guide, range(n), PARTS, seed)
+    place = parts_of(guide, np.arange(n), PARTS, seed)
     said, posteriors = np.zeros(n, int), np.zeros((n, 3))
     sure = np.zeros(n, bool)
     for part in range(PARTS):
@@ -415,7 +417,7 @@ def methods(guide: Guide) -> dict[str, tuple[Judge, bool]]:
     }
 
 
-def base_rates(guide: Guide, train: Sequence[int], test: Sequence[int]) -> Any:
+def base_rates(guide: Guide, train: Units, test: Units) -> Any:
     return np.tile(np.bincount(guide.truth[train], minlength=3) / len(train), (len(test), 1))
 
 

@@ -19,7 +19,9 @@ import typer.main
 import yaml
 from typer.testing import CliRunner
 
+from tests.improve.given import company, questions_of
 from tests.records import trails
+from watchfloor.app.improving import learn
 from watchfloor.app.story import Story
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.cli import app
@@ -82,6 +84,7 @@ def filled(arguments: list[str], folder: Path) -> list[str]:
     """Arguments with what stands for the reader's own things replaced by what the folder holds."""
     case, key = (folder / "case").read_text(), (folder / "key").read_text()
     own = {"CASE": case, "HOME": "home", "DIR": "sigma/rules", "PATH": "logs", "NAME": "zoe", "BASE64": key}
+    own |= {"VERSION": (folder / "version").read_text()}
     own |= {"UID": (folder / "letter").read_text(), "THE-OWNERS-KEY": key, "heads.jsonl": "audit-2026-10/heads.jsonl"}
     return [own.get(word, word.replace("~", str(folder))) for word in arguments]
 
@@ -119,6 +122,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "case").write_text(case)
         (folder / "key").write_text(product.parts.ledger_key.public)
         product.desk.export_ledger(folder / "audit-2026-09")
+        (folder / "acme.jsonl").touch()
+        judged = company(1, 30, group="others", asked=questions_of(trusted=True)[:2])
+        (folder / "others.jsonl").write_bytes(b"".join(one.canonical() + b"\n" for one in judged))
+        (folder / "version").write_text(learn(product.parts, judged).uid)
     shutil.copytree(folder / "home", folder / "demo-home")
     return folder
 

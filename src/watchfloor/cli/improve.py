@@ -53,7 +53,7 @@ def train(
 ) -> None:
     """A new version of the scorecard in use, with held-out figures and why each weight moved. It decides nothing yet.
 
-    Example: `watchfloor improve train acme.jsonl other.jsonl`
+    Example: `watchfloor improve train acme.jsonl others.jsonl`
     """
     from watchfloor.app.improving import learn, read_examples
 
