@@ -184,3 +184,33 @@ def test_a_report_whose_mails_are_too_deep_in_one_another_says_so() -> None:
     (record,) = records(HEAD + b"--b\n" + b"Content-Type: message/rfc822\n\n" * 500 + b"From: c@d.example\n\nx")
     assert record.data["reported"]["how"] == "inline"
     assert record.data["problems"][-1] == "what is attached could not be taken apart: RecursionError"
+
+
+def from_file(raw: bytes) -> list[Record]:
+    return [one for one in read_parcel("t", "report.eml", raw) if isinstance(one, Record)]
+
+
+def test_a_file_addressed_to_where_reports_go_is_a_report_and_a_mail_as_well() -> None:
+    outer, reported = from_file(as_mail(lure()))
+    assert (outer.data["from"], "reported" in outer.data) == ("ana@corp.example", False)
+    assert (reported.data["from"], reported.data["reported"]["by"]) == ("it@c0rp.example", "ana@corp.example")
+    assert outer.uid != reported.uid
+    elsewhere = as_mail(lure()).replace(b"phishing@corp.example", b"bo@corp.example")
+    assert ["reported" in one.data for one in from_file(elsewhere)] == [False]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "From: IT Desk <it@c0rp.example>\nSent: Tuesday\nTo: Ana\nSubject: Reset 1",
+        "> Von: IT <it@c0rp.example>\n> Betreff: Reset 1",
+    ],
+)
+def test_of_a_forwarded_mail_the_quoted_sender_is_looked_at_not_the_reporter(head: str) -> None:
+    raw = report(f"Look at this.\n\n{head}\n\nClick https://evil.example/l").as_bytes()
+    outer, reported = from_file(raw.replace(b"Subject: Is this real?", b"Subject: Fwd: Reset 1"))
+    assert outer.data["from"] == "ana@corp.example"
+    assert (reported.data["from"], reported.data["subject"]) == ("it@c0rp.example", "Reset 1")
+    assert reported.data["body"] == "Click https://evil.example/l"
+    assert (reported.data["quoted"], "authentication" in reported.data) == (True, False)
+    assert reported.data["reported"]["how"] == "inline"

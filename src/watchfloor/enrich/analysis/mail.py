@@ -120,10 +120,11 @@ def _of_sender(message: dict[str, Any], sender: str, name: str, authentication: 
     reply_to, return_path = _clean(message, "reply_to").lower(), _clean(message, "return_path").lower()
     vouched = authentication["trusted"] and any(authentication[m] not in ("none", "neutral") for m in _METHODS)
     unchecked = all(authentication[m] in ("none", "neutral") for m in _METHODS)
+    quoted = message.get("quoted") is True  # only what a report says of it: its headers are not known
     return {
         **{f"{m}_fail": authentication[m] in _BAD for m in _METHODS},
         "arc_fail": authentication["arc"] in _BAD,
-        "unauthenticated": unchecked or not vouched,
+        "unauthenticated": not quoted and (unchecked or not vouched),
         "results_of_others": not unchecked and not authentication["trusted"],
         "not_aligned": authentication["from_aligned"] is False,
         "reply_to_differs": bool(reply_to) and not _same(reply_to, sender),

@@ -153,7 +153,7 @@ READERS: dict[str, Reader] = {
     "zeek": table.read_zeek,
     "w3c": table.read_w3c,
     "syslog": syslog.read,
-    "mail": mail.read,
+    "mail": reported.read_mail,
     "mbox": mail.read_mbox,
     "reported": reported.read,
     "message": partial(framed.read_one, inner=read_source),

@@ -1,22 +1,14 @@
-"""Mail: single messages and mboxes, taken apart as far as judging them needs."""
+"""Mail: messages and mboxes, taken apart as far as judging them needs. Single files are read by `reported`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from watchfloor.ingest.readers.mail_parts import taken_apart
-from watchfloor.ingest.readers.source import MIB, Item, Source, lines, whole
+from watchfloor.ingest.readers.source import MIB, Item, Source, lines
 
 MAIL_LIMIT = 64 * MIB
-
-
-def read(source: Source) -> Iterator[Item]:
-    """The one message of a file."""
-    data = whole(source, MAIL_LIMIT)
-    if data is None:
-        yield source.unreadable(0, "message", f"a message of more than {MAIL_LIMIT:,} bytes", source.head)
-        return
-    yield _message(source, 0, data)
 
 
 def read_mbox(source: Source) -> Iterator[Item]:
@@ -42,11 +34,11 @@ def _bounded(source: Source, position: int, taken: list[bytes], size: int) -> It
     raw = b"\n".join(taken)
     if size > MAIL_LIMIT:
         return source.unreadable(position, "message", f"a message of {size:,} bytes", raw)
-    return _message(source, position, raw)
+    return message(source, position, raw, taken_apart(raw))
 
 
-def _message(source: Source, position: int, raw: bytes) -> Item:
-    data = taken_apart(raw)
+def message(source: Source, position: int, raw: bytes, data: dict[str, Any]) -> Item:
+    """The record of a mail that was taken apart; what has no headers is none."""
     if not data.get("from") and not data.get("message_id") and not data.get("received"):
         reason = "a mail without headers: no From, no Message-ID, no Received"
         return source.unreadable(position, "message", reason, raw)
