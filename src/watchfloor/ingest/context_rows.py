@@ -77,7 +77,10 @@ def _csv(data: bytes, file: Path) -> Iterator[Row]:
         raise WatchfloorError("it is empty", where=str(file))
     delimiter = max(",;\t", key=heading.count)
     rows = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-    names = [name.strip() for name in next(rows)]
+    try:
+        names = [name.strip() for name in next(rows)]
+    except csv.Error as error:
+        raise WatchfloorError(f"neither CSV nor any other form that is known: {error}", where=str(file)) from None
     number = 0
     while True:
         number += 1
