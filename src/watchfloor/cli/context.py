@@ -52,7 +52,7 @@ def import_(
 
     A row that cannot be read is kept as a dead letter, and the rest goes in.
 
-    Example: `watchfloor context import okta-users.json ad.ldif dhcpd.leases --full`
+    Example: `watchfloor context import PATH --as okta/users --full`
     """
     from watchfloor.app.watchfloor import Watchfloor
 
