@@ -308,6 +308,7 @@ def test_downloads_are_text_that_no_browser_renders(accounts: Accounts, enter: E
         "/ledger",
         "/sources",
         "/coverage",
+        "/closing",
         f"/cases/{CASE}/replay",
         "/evidence/e-1",
         "/evidence/e-1/raw",

@@ -44,6 +44,11 @@ class ClassRow(NamedTuple):
     height: float
     """What was staked on its cases having changed; at `drift_every` it stops."""
 
+    @property
+    def known(self) -> bool:
+        """Whether there is a label of it, or a case that would be closed."""
+        return bool(self.standing.record.labels or self.standing.unjudged or self.standing.reviews)
+
     def as_dict(self) -> dict[str, Any]:
         """As data for programs."""
         record, state = self.standing.record, self.standing.state
@@ -294,14 +299,15 @@ class Closing:
             "changed": tuple(sorted(changed)),
         }
         if height(streams) >= self._parts.policy.triage.drift_every and state.status == "open":
-            update |= self._drifted(state, streams)
+            update |= self._drifted(state, streams, _leading(inputs.case, inputs.findings).detection.title)
         self._keep(state, **update)
 
-    def _drifted(self, state: ClassState, streams: dict[str, Stream]) -> dict[str, object]:
+    def _drifted(self, state: ClassState, streams: dict[str, Stream], title: str) -> dict[str, object]:
         parts, now = self._parts, self._parts.clock()
         name = telling(streams)
         kind = max(streams[name].today, key=lambda k: streams[name].today[k], default="")
-        why = f"its cases are no longer such as were labelled ({name}, now often: {kind})"
+        shown = f"“{title}”" if name == "detection" else kind
+        why = f"its cases are no longer such as were labelled ({name}: {shown} has become frequent)"
         self._alarmed[state.detection_class] = why
         body = {"stream": name, "kind": kind, "height": round(height(streams), 1), "counts": streams[name].counts}
         parts.ledger.append_many(parts.tenant, [Draft("closing.drifted", state.detection_class, _ACTOR, body, now)])
