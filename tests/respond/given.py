@@ -118,9 +118,11 @@ def verdict_of(case: Case, probability: float, claims: list[Claim], disposition:
 
 
 def claims_of(specs: list[dict[str, Any]]) -> list[Claim]:
-    """One claim about each finding, and one about each entity named under `claims`."""
+    """One claim about each finding, and one about each entity named under `claims`, of a question where it is named,
+    `about|question`."""
     found = [claim(f"f-{index}") for index in range(len(specs))]
-    return found + [claim(about) for spec in specs for about in spec.get("claims", ())]
+    named = (about.partition("|") for spec in specs for about in spec.get("claims", ()))
+    return found + [claim(about, question=question or "q") for about, _, question in named]
 
 
 def plan_of(
