@@ -73,3 +73,39 @@ def test_a_case_that_has_grown_is_asked_again() -> None:
         return {a.lookup.uid for a in asked if a.lookup.collector == "case"}
 
     assert lookups(findings) & lookups(findings[:3]) == set()
+
+
+def staged(*stages: tuple[str, str, str]) -> list[Finding]:
+    """Findings of (tactic, technique, host), ten minutes apart, tied by one thread."""
+    return [
+        finding(n, f"host:{host}:target", minute=n * 10, rule=f"r{n}", tactics=[stage], thread=["t"]).model_copy(
+            update={"techniques": (technique,)}
+        )
+        for n, (stage, technique, host) in enumerate(stages)
+    ]
+
+
+def test_stages_that_follow_one_another_count_where_they_share_something() -> None:
+    together = staged(("collection", "T1560", "a"), ("exfiltration", "T1567.002", "a"))
+    facts = case_facts(one_case(together), together)
+    assert facts["chains"] == ["collection, then exfiltration"]
+    assert facts["techniques_chained"] == ["T1560 and T1567"]
+    assert facts["late"] == ["collection", "exfiltration"]
+    apart = staged(("collection", "T1560", "a"), ("exfiltration", "T1041", "b"))
+    assert case_facts(one_case(apart), apart)["chains"] == []
+    backwards = staged(("exfiltration", "T1567", "a"), ("collection", "T1560", "a"))
+    assert case_facts(one_case(backwards), backwards)["chains"] == []
+
+
+def test_what_most_detections_name_is_told_once() -> None:
+    findings = chain()
+    facts = case_facts(one_case(findings), findings)
+    assert facts["agreeing"] == {"entity": "host:h", "detections": 4, "sources": 1}
+    assert (facts["sources"], facts["own_and_vendor"], facts["first_hosts"]) == (1, False, ["h"])
+    quiet = [f.model_copy(update={"severity": Severity.low}) for f in findings]
+    assert case_facts(one_case(quiet), quiet)["agreeing"] is None
+
+
+def test_the_busiest_hour() -> None:
+    findings = [finding(n, "host:h:target", minute=minute) for n, minute in enumerate((0, 1, 2, 61, 62, 200))]
+    assert case_facts(one_case(findings), findings)["busiest_hour"] == 3

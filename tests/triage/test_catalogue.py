@@ -49,8 +49,21 @@ def option(**change: Any) -> dict[str, Any]:
 
 
 def test_there_are_questions_enough_and_every_test_of_theirs_passes() -> None:
-    assert len(SHIPPED.questions) >= 25
+    mail = [uid for uid in SHIPPED.questions if uid.startswith(("email.", "url."))]
+    assert len(SHIPPED.questions) - len(mail) >= 105
+    assert len(mail) >= 30
     assert SHIPPED.failures() == []
+
+
+def test_an_owners_questions_are_asked_beside_the_shipped(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump([QUESTION]), encoding="utf-8")
+    both = Catalogue.shipped(tmp_path)
+    assert set(both.questions) == {*SHIPPED.questions, "a.b"}
+    assert both.digest != SHIPPED.digest
+    file.write_text(yaml.safe_dump([{**QUESTION, "id": "case.severity"}]), encoding="utf-8")
+    with pytest.raises(WatchfloorError, match=r"mine.yaml, question 1 \(case.severity\): there is another question"):
+        Catalogue.shipped(tmp_path)
 
 
 @pytest.mark.parametrize("uid", SHIPPED.questions)
@@ -96,7 +109,7 @@ def test_shipped_questions_on_hostile_text_never_speak_for_innocence(uid: str) -
 
 
 @pytest.mark.parametrize("weights", [{"malicious": -0.1}, {"false_positive": 0.1}, {"benign_true_positive": -1.0}])
-@pytest.mark.parametrize("collector", ["event", "traits", "case"])
+@pytest.mark.parametrize("collector", ["event", "traits", "case", "findings"])
 def test_the_loader_refuses_hostile_text_that_speaks_for_innocence(
     tmp_path: Path, weights: dict[str, float], collector: str
 ) -> None:
@@ -172,6 +185,22 @@ def test_subjects_are_bounded_the_most_telling_first_and_the_rest_is_counted(tmp
     assert {a.left_out for a in asked} == {7}
 
 
+def test_questions_with_one_look_up_share_it_and_keep_their_order(tmp_path: Path) -> None:
+    catalogue = catalogue_of(tmp_path, {"id": "b.z"}, {"id": "a.b"}, {"id": "b.c", "most": 1}, {"id": "a.c"})
+    asked = ask(catalogue, count=2)
+    assert [a.question for a in asked] == ["a.b", "a.b", "a.c", "a.c", "b.c", "b.z", "b.z"]
+    assert asked[0].lookup is asked[2].lookup is asked[5].lookup
+    assert len({a.lookup.uid for a in asked}) == 2
+
+
+def test_the_vulnerability_that_a_finding_names(tmp_path: Path) -> None:
+    catalogue = catalogue_of(tmp_path, {"query": {"cve": "{cve}"}})
+    assert ask(catalogue) == ()
+    assert ask(catalogue, facets={"url": "/x?q=cve-2021-44228&y=CVE-2022-1"})[0].lookup.query == {
+        "cve": "CVE-2021-44228"
+    }
+
+
 def test_what_a_question_needs_must_be_there(tmp_path: Path) -> None:
     needs = {"query": {"match": {"country": "{facet.country}"}}}
     catalogue = catalogue_of(tmp_path, needs)
@@ -187,6 +216,7 @@ def test_what_a_question_needs_must_be_there(tmp_path: Path) -> None:
         ({"layers": ["endpoint"]}, True),
         ({"layers": ["email"]}, False),
         ({"kinds": ["vendor"]}, False),
+        ({"kinds": ["anomaly", "rule"]}, True),
         ({"detections": ["SIGMA/*"]}, True),
         ({"detections": ["suricata/*"]}, False),
         ({"tactics": ["execution"]}, False),
