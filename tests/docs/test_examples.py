@@ -108,6 +108,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "sigma" / "rules" / f"rule{n}.yml").write_text(rule)
     (mapping,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/how-to/write-a-mapping.md").read_text(), re.DOTALL)
     (folder / "door_system.yaml").write_text(mapping)
+    (question,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/how-to/write-a-question.md").read_text(), re.DOTALL)
+    (folder / "questions").mkdir()
+    (folder / "questions" / "old_system.yaml").write_text(question)
     (folder / "door.jsonl").write_text(json.dumps(yaml.safe_load(mapping)["tests"][0]["record"]))
     with Watchfloor.open(folder / "home") as product:
         for user in ("lena", "ana"):

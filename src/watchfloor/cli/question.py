@@ -89,7 +89,7 @@ def test(
 ) -> None:
     """Run the tests inside questions: those that come with Watchfloor, and your own.
 
-    Example: `watchfloor question test my-questions/`
+    Example: `watchfloor question test questions/`
     """
     from watchfloor.triage.catalogue import Catalogue
 
