@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from watchfloor.cli import regroup
+from watchfloor.cli import regroup, reply
 from watchfloor.cli.named import find_case, find_user, opened
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir, OutputFormat
 from watchfloor.cli.output import lines, out, put, say
 
-app = typer.Typer(help="Cases: list, show, comment, resolve, reopen, replay, merge, split.", no_args_is_help=True)
+app = typer.Typer(help="Cases: list, show, comment, resolve, reopen, replay, reply, merge, split.", no_args_is_help=True)
 regroup.add_to(app)
+reply.add_to(app)
 
 CaseUid = Annotated[str, typer.Argument(help="The case's uid, as `case list` prints it, or its beginning.")]
 User = Annotated[str, typer.Option("--user", envvar="WATCHFLOOR_USER", help="Who does it; stands in the ledger.")]
@@ -38,21 +39,45 @@ def list_(
             findings = {f.uid: f for f in product.pipeline.findings()}
             lines(case_line(row, findings) for row in rows[:limit])
         else:
-            print_queue(rows[:limit], len(rows), "--limit N shows more")
+            again = product.desk.reopened([row.case.uid for row in rows[:limit]])
+            print_queue(rows[:limit], len(rows), "--limit N shows more", again)
 
 
 @app.command()
-def show(case: CaseUid, home: HomeDir = DEFAULT_HOME) -> None:
-    """One case: verdict, why, what could not be checked, plan.
+def show(
+    case: CaseUid,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="Every question in its order, and what was not needed.")
+    ] = False,
+    home: HomeDir = DEFAULT_HOME,
+) -> None:
+    """One case: verdict, why, what could not be checked, how it was investigated, plan, similar cases.
 
-    Example: `watchfloor case show case-0123456789abcdef`
+    Example: `watchfloor case show case-0123456789abcdef --steps`
     """
     from watchfloor.cli.tables import print_case
+    from watchfloor.cli.way import print_similar
 
     with opened(home) as product:
         uid = find_case(product, case)
-        print_case(product.desk.case_view(uid), product.desk.entity_risks(uid))
+        print_case(product.desk.case_view(uid), product.desk.entity_risks(uid), every_step=steps)
+        print_similar(product.desk.similar(uid))
         regroup.print_grouping(product.desk.case_view(uid), product.desk.regroupings.of_case(uid))
+
+
+@app.command()
+def resolutions(format: OutputFormat = "text") -> None:
+    """The resolution codes, what each means, and the close codes of ticketing systems that it stands for.
+
+    Example: `watchfloor case resolutions`
+    """
+    from watchfloor.cli.way import print_resolutions
+    from watchfloor.triage.resolutions import shipped
+
+    if format == "jsonl":
+        lines(code.to_dict() for code in shipped().values())
+    else:
+        print_resolutions(shipped().values())
 
 
 @app.command()
