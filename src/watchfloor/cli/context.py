@@ -196,7 +196,7 @@ def same(one: Record, other: Record, user: User, home: HomeDir = DEFAULT_HOME) -
 def different(one: Record, other: Record, user: User, home: HomeDir = DEFAULT_HOME) -> None:
     """Say in your name that two are not the same user or host: nothing joins them.
 
-    Example: `watchfloor context different okta/users#user:00u1 ad/users#user:s-1-5-21-1-2-3-1101 --user ana`
+    Example: `watchfloor context different user:alice user:alice.b --user ana`
     """
     with opened(home) as product:
         _told(product, product.parts.context_book.relate(one, other, same=False, by=find_user(product, user)))
