@@ -15,7 +15,7 @@ from watchfloor.improve.reliability import Floats, Ints
 
 _STEPS, _HALVINGS, _STILL = 80, 20, 1e-7
 # The curvature changes little from step to step and costs most: it is reckoned anew with every so many steps.
-_CURVED = 4
+_CURVED = 6
 _ROWS, _SAMPLE = 2048, 16_384
 
 
@@ -87,14 +87,18 @@ def solve(design: Design, prior: Prior, begin: Coefficients | None = None) -> Co
 
     cost_now = cost(at)
     curve: Floats = np.zeros((0, 0))
+    inverse: Floats = curve
+    freed: Ints = np.zeros(0, np.int64)
     for number in range(_STEPS):
         slope = _flat(_slope(design, _parted(at, shape))) + precision * (at - start)
         rests = ((at <= least) & (slope > 0)) | ((at >= most) & (slope < 0))
         free = np.flatnonzero(~rests & (least < most))
         if number % _CURVED == 0:
             curve = _curve(design, _parted(at, shape)) + np.diag(precision)
+        if number % _CURVED == 0 or not np.array_equal(free, freed):
+            freed, inverse = free, np.linalg.inv(curve[np.ix_(free, free)])
         step = np.zeros_like(at)
-        step[free] = np.linalg.solve(curve[np.ix_(free, free)], slope[free])
+        step[free] = inverse @ slope[free]
         for halved in range(_HALVINGS):
             after = np.clip(at - step / 2.0**halved, least, most)
             cost_after = cost(after)
@@ -149,23 +153,42 @@ def _curve(design: Design, at: Coefficients) -> Floats:
 
 
 def _curve_of(design: Design, likely: Floats, rows: Ints) -> Floats:
-    columns, levels = design.columns, len(design.terms)
-    # How the log-odds of each hypothesis move with every coefficient.
-    moves = np.zeros((3, len(rows), 3 + 3 * columns + levels))
+    """By blocks: of two hypotheses each the answers' products, then what the levels' scales share with them."""
+    columns, share, weight = design.columns, likely[rows], design.weight[rows]
+    places = [np.r_[k, 3 + k * columns + np.arange(columns)] for k in range(3)]
+    scales = 3 + 3 * columns + np.arange(len(design.terms))
+    answers = _answers(design, rows)
+    found: Floats = np.zeros((3 + 3 * columns + len(scales),) * 2)
+    terms = design.terms[:, rows]
+    off = terms - np.einsum("nk,lnk->ln", share, terms)[:, :, None]
+    for k in range(3):
+        for j in range(k, 3):
+            both = weight * share[:, k] * ((k == j) - share[:, j])
+            found[np.ix_(places[k], places[j])] = block = answers[k].T @ (answers[j] * both[:, None])
+            found[np.ix_(places[j], places[k])] = block.T
+        pull = weight * share[:, k]
+        cross = answers[k].T @ (off[:, :, k] * pull).T
+        found[np.ix_(places[k], scales)] = cross
+        found[np.ix_(scales, places[k])] = cross.T
+        found[np.ix_(scales, scales)] += (off[:, :, k] * pull) @ off[:, :, k].T
+    return found
+
+
+def _answers(design: Design, rows: Ints) -> list[Floats]:
+    """Of each hypothesis what a row's log-odds move by, with its prior (first) and with each answer."""
     low, high = np.searchsorted(design.row, [rows[0], rows[-1] + 1])
     place = np.full(rows[-1] + 1 - rows[0], -1)
     place[rows - rows[0]] = np.arange(len(rows))
     here = place[design.row[low:high] - rows[0]]
     kept = here >= 0
+    column, factor = 1 + design.column[low:high][kept], design.factor[low:high][kept]
+    found: list[Floats] = []
     for k in range(3):
-        moves[k, :, k] = 1.0
-        column = 3 + k * columns + design.column[low:high][kept]
-        moves[k, here[kept], column] = design.factor[low:high][kept, k]
-        moves[k, :, 3 + 3 * columns :] = design.terms[:, rows, k].T
-    share, weight = likely[rows], design.weight[rows]
-    mean = np.einsum("nk,knp->np", share, moves)
-    found: Floats = np.zeros((moves.shape[2],) * 2)
-    for k in range(3):
-        off = moves[k] - mean
-        found += off.T @ (off * (weight * share[:, k])[:, None])
+        if k and np.array_equal(factor[:, k], factor[:, 0]):
+            found.append(found[0])
+            continue
+        moves: Floats = np.zeros((len(rows), 1 + design.columns))
+        moves[:, 0] = 1.0
+        moves[here[kept], column] = factor[:, k]
+        found.append(moves)
     return found
