@@ -96,7 +96,7 @@ def solve(design: Design, prior: Prior, begin: Coefficients | None = None) -> Co
         if number % _CURVED == 0:
             curve = _curve(design, _parted(at, shape)) + np.diag(precision)
         if number % _CURVED == 0 or not np.array_equal(free, freed):
-            freed, inverse = free, np.linalg.inv(curve[np.ix_(free, free)])
+            freed, inverse = free, np.linalg.inv(curve[np.ix_(free, free)]).astype(np.float64)
         step = np.zeros_like(at)
         step[free] = inverse @ slope[free]
         for halved in range(_HALVINGS):
