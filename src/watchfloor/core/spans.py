@@ -66,14 +66,19 @@ def _into(text: str, at: int, part: str) -> int | None:
 
 
 def _member(text: str, at: int, key: str) -> int | None:
-    found = None
+    return _members(text, at).get(key)
+
+
+@lru_cache(maxsize=1_024)  # many questions read one answer, each other members of it
+def _members(text: str, at: int) -> dict[str, int]:
+    """Where the value of each member of an object begins; of a repeated key the last."""
+    found: dict[str, int] = {}
     at = _blank(text, at + 1)
     while text[at : at + 1] == '"':
         name, at = _DECODER.raw_decode(text, at)
         at = _expect(text, _blank(text, at), ":")
         at = _blank(text, at)
-        if name == key:
-            found = at
+        found[name] = at
         at = _blank(text, _skip(text, at))
         if text[at : at + 1] != ",":
             break

@@ -125,7 +125,8 @@ def words(value: Any, shown_as: str = "") -> str:
         text = ", ".join(str(item) for item in value)
     else:
         text = f"{value:g}" if isinstance(value, float) else str(value)
-    text = "".join(sign if sign.isprintable() else " " for sign in text)
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() else " " for sign in text)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
