@@ -1,4 +1,4 @@
-"""What belongs together, over a real product: merging, splitting, undoing links and taking back, on the page and by API."""
+"""What belongs together, over a real product: merge, split, undo links and take back, on the page and by API."""
 
 from __future__ import annotations
 

@@ -256,16 +256,12 @@ class Correlation:
 
 
 def _print(finding: Finding) -> _Print:
-    """All that correlation reads of a finding; whether two are the same within this process."""
+    """What correlation reads of a finding; whether two are the same within this process. What an event involves is
+    fixed with its uid: only of findings that may be told again it can become another."""
     detection = finding.detection
-    rest = hash(
-        (
-            (finding.title, finding.severity, finding.layer, finding.until, finding.thread),
-            (finding.tactics, finding.techniques, detection.uid, detection.title, detection.klass),
-            tuple((i.entity.type, i.entity.value, i.role) for i in finding.involved),
-        )
-    )
-    return _Print(finding.time, rest)
+    said = (finding.title, finding.severity, finding.thread, finding.tactics, finding.techniques, finding.until)
+    told = tuple((i.entity.key, i.role) for i in finding.involved) if finding.changes else len(finding.involved)
+    return _Print(finding.time, hash((said, told, detection.uid, detection.title, detection.family, detection.source)))
 
 
 def _by_era(rows: Iterable[Row], eras: Eras) -> dict[int, list[Row]]:
