@@ -258,3 +258,17 @@ def test_placeholders_stand_in_the_business_context(logs: Path, rules: Path, tmp
     (rules / "stop.yml").write_text(RULE)
     asked = run("detect", logs, "--rules", rules, "--no-shipped", "--format", "jsonl")
     assert ids(plain.stdout) == ids(asked.stdout) != []
+
+
+def test_checks_of_rules_read_the_placeholders_of_the_home(rules: Path, tmp_path: Path) -> None:
+    (rules / "stop.yml").write_text(RULE.replace("eventName: StopLogging}\n", "eventName|expand: '%blinding%'}\n"))
+    context, home = tmp_path / "context", tmp_path / "kept"
+    context.mkdir()
+    (context / "company.yaml").write_text("placeholders: {blinding: [StopLogging, DeleteTrail]}\n")
+    said = "placeholder %blinding% has no values here"
+    without = [run("detect", "lint", rules, "--home", home), run("doctor", "--rules", rules, "--home", home)]
+    assert all(said in one.stdout + one.stderr for one in without)
+    Watchfloor.open(home, Settings(context=context)).close()
+    with_it = [run("detect", "lint", rules, "--home", home), run("doctor", "--rules", rules, "--home", home)]
+    assert not any(said in one.stdout + one.stderr for one in with_it)
+    assert with_it[0].returncode == 0

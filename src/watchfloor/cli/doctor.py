@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from watchfloor.app.settings import Settings, read_policy
+from watchfloor.cli.named import is_home, opened
 from watchfloor.core.errors import WatchfloorError
 
 LOW_DISK = 1_000_000_000
@@ -43,7 +44,7 @@ def checks(home: Path, rules: Sequence[Path] = ()) -> Iterator[Check]:
             yield Check(name, True, test())
         except (WatchfloorError, OSError) as error:
             yield Check(name, False, str(error))
-    yield from _rules(rules)
+    yield from _rules(rules, home)
 
 
 def _content() -> str:
@@ -222,12 +223,18 @@ def _record(home: Path) -> str:
     return f"{state.size} ledger entries verify"
 
 
-def _rules(rules: Sequence[Path]) -> Iterator[Check]:
+def _rules(rules: Sequence[Path], home: Path) -> Iterator[Check]:
+    """Whether rules load, with what placeholders stand for in the home's context."""
     if not rules:
         return
+    from watchfloor.core.context import Company
     from watchfloor.detect import Detector
 
-    detector = Detector.load(rules, shipped=False)
+    company = Company()
+    if is_home(home):
+        with opened(home) as product:
+            company = product.parts.context.company
+    detector = Detector.load(rules, shipped=False, company=company)
     for problem in detector.problems:
         yield Check("rule", False, str(problem))
     yield Check("rules", True, f"{len(detector.rules) + len(detector.correlations):,} rules load")

@@ -20,13 +20,18 @@ CASE, SHOWN = "case-", 3
 Given = TypeVar("Given", Path | None, list[Path])
 
 
+def is_home(home: Path) -> bool:
+    """Whether anything is kept there."""
+    from watchfloor.store.home import Home
+
+    return Home(home.expanduser()).database.exists()
+
+
 @contextmanager
 def opened(home: Path, tenant: str = "") -> Iterator[Watchfloor]:
     """The product over a home that is there: a mistyped one is an error, not a new and empty one. It is that of the
     home's own tenant unless another is named."""
-    from watchfloor.store.home import Home
-
-    if not Home(home.expanduser()).database.exists():
+    if not is_home(home):
         raise WatchfloorError(
             "nothing is kept here",
             where=str(home),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchfloor.cli.named import existing, opened
+from watchfloor.cli.named import existing, is_home, opened
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir, OutputFormat
 from watchfloor.cli.output import lines, progress, put, say
 from watchfloor.core.errors import WatchfloorError
@@ -46,7 +46,8 @@ def lint(
 ) -> None:
     """All that is wrong with rules, or could be better: file, line, column, what it is and what to do.
 
-    Errors fail (exit code 1): a rule that does not load, a modifier or selection that is not there, an id given twice.
+    What placeholders stand for is what the home's context says. Errors fail (exit code 1): a rule that does not load, a
+    modifier or selection that is not there, an id given twice.
 
     Example: `watchfloor detect lint sigma/rules`
     """
@@ -54,12 +55,13 @@ def lint(
     from watchfloor.app.rule_checks import sample
     from watchfloor.detect.engineering.lint import lint as lint_rules
 
-    techniques = read_techniques(attack) if attack else {}
-    if lake:
+    check = partial(lint_rules, paths, techniques=read_techniques(attack) if attack else {}, shipped=shipped)
+    if lake or is_home(home):
         with opened(home) as product:
-            found = lint_rules(paths, sample=partial(sample, product.parts), techniques=techniques, shipped=shipped)
+            company = product.parts.context.company
+            found = check(sample=partial(sample, product.parts), company=company) if lake else check(company=company)
     else:
-        found = lint_rules(paths, techniques=techniques, shipped=shipped)
+        found = check()
     if format == "jsonl":
         lines(one.as_dict() for one in found.problems)
     else:

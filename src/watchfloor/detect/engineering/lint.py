@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from watchfloor.content import folder
+from watchfloor.core.context import Company
 from watchfloor.core.event import Event
 from watchfloor.detect.detector import Detector
 from watchfloor.detect.engineering import about, logic, values
@@ -37,26 +38,31 @@ class Linted(NamedTuple):
 
 
 def lint(
-    paths: Sequence[Path], *, sample: Sample = lambda _: {}, techniques: Collection[str] = (), shipped: bool = True
+    paths: Sequence[Path],
+    *,
+    sample: Sample = lambda _: {},
+    techniques: Collection[str] = (),
+    shipped: bool = True,
+    company: Company = Company(),  # noqa: B008 (frozen)
 ) -> Linted:
     """Check every rule of files, folders and zips.
 
     `sample` gives, for a detector of these rules, how many events a lake has of each log source, and some of them;
-    `techniques` are the ids of ATT&CK's. With `shipped` the rules may refer to our own detections.
+    `techniques` are the ids of ATT&CK's. With `shipped` the rules may refer to our own detections; the company says
+    what placeholders stand for.
     """
     collecting = gc.isenabled()
     gc.disable()  # a million nodes, none of them garbage
     try:
-        return _linted(paths, sample, techniques, shipped)
+        return _linted(paths, sample, techniques, loaded(paths, shipped=shipped, company=company))
     finally:
         if collecting:
             gc.enable()
 
 
-def _linted(paths: Sequence[Path], sample: Sample, techniques: Collection[str], shipped: bool) -> Linted:
+def _linted(paths: Sequence[Path], sample: Sample, techniques: Collection[str], detector: Detector) -> Linted:
     read = list(read_documents(paths))
     rules = [one for one in read if isinstance(one, RuleDocument)]
-    detector = loaded(paths, shipped=shipped)
     known = Knowledge(rules, sample(detector))
     found = [_broken(one) for one in read if isinstance(one, Broken)]
     for check in _checks(known, techniques):
@@ -69,10 +75,11 @@ def _linted(paths: Sequence[Path], sample: Sample, techniques: Collection[str], 
     return Linted(sorted(dict.fromkeys(found), key=lambda p: (p.place, p.check)), len(rules), len(files))
 
 
-def loaded(paths: Sequence[Path], *, shipped: bool = True) -> Detector:
+def loaded(paths: Sequence[Path], *, shipped: bool = True, company: Company = Company()) -> Detector:  # noqa: B008 (frozen)
     """A detector of rules beside our own detections, unless these rules are ours themselves."""
     ours = folder("detections")
-    return Detector.load(paths, shipped=shipped and not any(p.resolve().is_relative_to(ours) for p in paths))
+    beside = shipped and not any(p.resolve().is_relative_to(ours) for p in paths)
+    return Detector.load(paths, shipped=beside, company=company)
 
 
 def _checks(known: Knowledge, techniques: Collection[str]) -> list[Check]:
