@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -223,7 +224,7 @@ def taken_up(parts: Parts) -> Anomalies:
     """The tenant's detectors with what was kept. Raises WatchfloorError when that cannot be read."""
     from watchfloor.detect.anomaly import Anomalies, Piece
 
-    anomalies = Anomalies.shipped(parts.tenant, parts.clock)
+    anomalies = Anomalies.shipped(parts.tenant, parts.clock, ZoneInfo(parts.context.company.timezone))
     try:
         anomalies.load(Piece(*row) for row in parts.usual.rows(parts.tenant))
     except msgspec.MsgspecError as error:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
 from tests.detect.anomaly.feed import DAYS, NEVER, START, chance, day_of, event, run, usual_days
-from watchfloor.core.clock import DAY, HOUR, MINUTE
+from watchfloor.core.clock import DAY, HOUR, MINUTE, parse_iso
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.event import Event
 from watchfloor.detect.anomaly import Anomalies, Piece
@@ -145,6 +146,19 @@ def test_nothing_is_learned_from_what_a_rule_finds_severe() -> None:
         one.learn(hostile=True)
         run(one, [*office([day])])
     assert "dc1" not in one.members[0].shelf.rows["user1"].attributes
+
+
+def test_hours_are_those_of_the_companys_clock() -> None:
+    """Nine in the morning in Berlin is one hour of the day before and after the clocks change (2026-10-25)."""
+    morning = [parse_iso(f"2026-10-{day}T09:10:00+02:00") for day in (21, 22, 23)]
+    morning += [parse_iso(f"2026-10-{day}T09:10:00+01:00") for day in (26, 27, 28, 29)]
+    failed = {"class_uid": 3002, "activity_id": 1, "status_id": 2, "user.name": "ann", "device.hostname": "x"}
+    found = []
+    for zone in (ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")):
+        made = Anomalies("t", [BY_NAME["failed_logons"]], lambda: NEVER, zone)
+        run(made, [event(at, failed) for at in morning])
+        found.append(set(made.members[0].shelf.rows["ann"].slots))
+    assert found == [{9}, {7, 8}]
 
 
 def test_one_wild_hour_does_not_make_the_next_one_usual() -> None:

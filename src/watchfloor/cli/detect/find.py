@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -80,7 +81,7 @@ def run(
     company = load_context(context).company if context else Company()
     detector = Detector.load(rules, shipped=shipped, intel=load_intel(intel) if intel else None, company=company)
     reading = Reading(paths, tenant, Normalizer.shipped(*mappings))
-    found = _print((one for one in _found(reading, detector, tenant)), format)
+    found = _print((one for one in _found(reading, detector, tenant, company)), format)
     say_problems(detector)
     _say_costs(detector, all_of_them=costs)
     reading.say_balance()
@@ -135,7 +136,7 @@ def _print(found: Iterable[Finding], format: str) -> int:
     return lines(matches) if format == "jsonl" else _put_matches(matches)
 
 
-def _found(reading: Reading, detector: Detector, tenant: str) -> Iterator[Finding]:
+def _found(reading: Reading, detector: Detector, tenant: str, company: Company) -> Iterator[Finding]:
     """What single events raise as they are read, and at the end what they raise together: only then is it whole."""
     from watchfloor.app.noticing import examined
     from watchfloor.app.parts import now
@@ -143,7 +144,7 @@ def _found(reading: Reading, detector: Detector, tenant: str) -> Iterator[Findin
     from watchfloor.detect.correlation import MemoryGroups
 
     correlator, groups = detector.correlator, MemoryGroups(tenant)
-    anomalies = Anomalies.shipped(tenant, now)
+    anomalies = Anomalies.shipped(tenant, now, ZoneInfo(company.timezone))
     together: dict[str, Finding] = {}
     hits: list[Hit] = []
     for event in reading:

@@ -7,6 +7,7 @@ was learned all the same, because no rule knew it, is forgotten 64 days after it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, tzinfo
 from typing import Any, NamedTuple
 
 from watchfloor.core.clock import DAY, HOUR
@@ -62,11 +63,11 @@ class Status(NamedTuple):
 
 
 class Anomalies:
-    """All anomaly detectors of one tenant. Not to be shared between threads."""
+    """All anomaly detectors of one tenant, by the clock of its `zone`. Not to be shared between threads."""
 
-    def __init__(self, tenant: str, series: Iterable[AnySeries], clock: Callable[[], int]) -> None:
+    def __init__(self, tenant: str, series: Iterable[AnySeries], clock: Callable[[], int], zone: tzinfo = UTC) -> None:
         self.tenant, self._clock = tenant, clock
-        self._calendar = Calendar()
+        self._calendar = Calendar(zone)
         self.members: list[Member] = [MEMBERS[type(one)](one, self._calendar) for one in series]
         self._shelves: dict[str, Shelf[Any]] = {m.shelf.name: m.shelf for m in self.members}
         self._shelves[self._calendar.shelf.name] = self._calendar.shelf
@@ -77,9 +78,9 @@ class Anomalies:
         self._day = 0
 
     @classmethod
-    def shipped(cls, tenant: str, clock: Callable[[], int]) -> Anomalies:
+    def shipped(cls, tenant: str, clock: Callable[[], int], zone: tzinfo = UTC) -> Anomalies:
         """The shipped series, knowing nothing yet. Raises WatchfloorError that names the place of a mistake."""
-        return cls(tenant, shipped(), clock)
+        return cls(tenant, shipped(), clock, zone)
 
     def observe(self, event: Event) -> list[Signal]:
         """What the detectors say of an event, by what they learned from those before. Say `learn` before the next."""

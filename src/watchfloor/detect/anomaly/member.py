@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Any, Protocol
 
 from watchfloor.core.signal import Signal
@@ -42,10 +44,16 @@ def learned(days: int, learning: int) -> bool:
 
 
 class Calendar:
-    """Since when each series has been learning, and whether that was long enough."""
+    """Since when each series has been learning, and whether that was long enough; and which hour of a week it is where
+    the company is."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo = UTC) -> None:
         self.shelf = Shelf("calendar", Known, 1_000)
+        self._zone = zone
+
+    def slot(self, hour: int) -> int:
+        """The hour of the day, by the company's clock, of an hour since the epoch; from 24 at weekends."""
+        return _slot(self._zone, hour)
 
     def mark(self, name: str, day: int) -> None:
         record = self.shelf.get(name)
@@ -61,6 +69,12 @@ class Calendar:
             and days.bit_length() > series.learning_days
             and days.bit_count() * 2 > series.learning_days
         )
+
+
+@lru_cache(maxsize=4_096)
+def _slot(zone: tzinfo, hour: int) -> int:
+    local = datetime.fromtimestamp(hour * 3_600, zone)
+    return local.hour + (24 if local.weekday() >= 5 else 0)
 
 
 def rested(record: Known, series: AnySeries, day: int) -> bool:

@@ -1,9 +1,9 @@
 """Volume against season: more in an hour than this hour has at this entity.
 
-An hour of the day, on working days and at weekends apart, is a negative binomial whose mean and variance are of what
-that hour had before, newer days counting more, drawn towards the entity's other hours while it has few days of its own.
-Hours in which nothing came count: they are reckoned from the time that went by. What an hour may add to the usual is
-bounded, so that one wild hour does not make the next one usual. p = 24 x P(an hour has as many): one day of it.
+An hour of the day where the company is, on working days and at weekends apart, is a negative binomial whose mean and
+variance are of what that hour had before, newer days counting more, drawn towards the entity's other hours while it has
+few days of its own. Hours in which nothing came count: they are reckoned from the time that went by. What an hour may
+add to the usual is bounded, so that one wild hour does not make the next one usual. p = 24 x P(an hour has as many): one day of it.
 """
 
 from __future__ import annotations
@@ -73,14 +73,9 @@ class Level(Known):
         return 1 + (len(self.hours) + len(self.slots) + self.told) // 4
 
 
-def slot_of(hour: int) -> int:
-    day, of_day = divmod(hour, 24)
-    return of_day + (24 if (day + 3) % 7 >= 5 else 0)  # 1970-01-01 was a Thursday
-
-
-def usual(level: Level, hour: int) -> tuple[float, float]:
-    """Mean and variance of what an hour has, by the hours before it."""
-    day, slot = hour // 24, slot_of(hour)
+def usual(level: Level, hour: int, slot: int) -> tuple[float, float]:
+    """Mean and variance of what an hour has, by the hours of its slot before it."""
+    day = hour // 24
     # How many days have gone by, each by what it still counts; those of the slot are its share of a week.
     days = (1 - math.pow(KEEP, max(0.0, (hour - level.since) / 24))) / (1 - KEEP)
     if days <= 0:
@@ -160,11 +155,11 @@ class Volume:
         for hour in sorted(hour for hour in record.hours if hour <= newest - self._open):
             closed = record.hours.pop(hour)
             record.told -= len(closed.values)
-            mean, variance = usual(record, hour)
+            mean, variance = usual(record, hour, self._calendar.slot(hour))
             # A first hour may be as large as it is; later ones no larger than what could still be usual.
             most = mean + MOST_SPREADS * math.sqrt(variance) + MOST_SPREADS if record.slots else math.inf
             counted = min(closed.usual, most)
-            record.slots.setdefault(slot_of(hour), Slot()).add(counted, hour // 24)
+            record.slots.setdefault(self._calendar.slot(hour), Slot()).add(counted, hour // 24)
             record.all.add(counted, hour // 24)
 
     def _more(self, record: Level, entity: str, now: Hour, hour: int, day: int) -> Signal | None:
@@ -174,7 +169,7 @@ class Volume:
             return None
         if not learned(record.before(day), series.learning_days):
             return None
-        mean, variance = usual(record, hour)
+        mean, variance = usual(record, hour, self._calendar.slot(hour))
         p = min(1.0, 24 * count_tail(now.count, max(mean, 0.5), max(variance, 1.0)))
         if p > series.says:
             return None
