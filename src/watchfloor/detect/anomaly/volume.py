@@ -3,7 +3,8 @@
 An hour of the day where the company is, on working days and at weekends apart, is a negative binomial whose mean and
 variance are of what that hour had before, newer days counting more, drawn towards the entity's other hours while it has
 few days of its own. Hours in which nothing came count: they are reckoned from the time that went by. What an hour may
-add to the usual is bounded, so that one wild hour does not make the next one usual. p = 24 x P(an hour has as many): one day of it.
+add to the usual is bounded, so that one wild hour does not make the next one usual.
+p = 24 x P(an hour has as many): one day of it.
 """
 
 from __future__ import annotations
