@@ -1,9 +1,9 @@
 """Mails: how many unwanted ones are told at 1 % false positives, as they are and with what names their collector gone.
 
-Data: folder/mail/NAME/*.eml. A NAME with `ham` is wanted mail, one with `spam` or `phish` is not; others are passed over.
-What is scored is the product's: the learned mail detector, made anew in each fold as `python -m tools.train mail` makes it;
-and the posterior of triage over the answers to the questions about mails, by the expert's scorecard and by one that
-`watchfloor.improve` learnt in the fold. Beside them naive Bayes on words and the plain baselines.
+Data: folder/mail/NAME/*.eml. A NAME with `ham` is wanted mail, one with `spam` or `phish` is not; others are passed
+over. What is scored is the product's: the learned mail detector, made anew in each fold as `python -m tools.train mail`
+makes it; and the posterior of triage over the answers to the questions about mails, by the expert's scorecard and by one
+that `watchfloor.improve` learnt in the fold. Beside them naive Bayes on words and the plain baselines.
 
 Protocol. Mails hang together that share a sender's address, a thread (subject, In-Reply-To, References) or a text
 (`core.campaign`), and whatever hangs together with one of them; no such group is ever on both sides. FOLDS folds; of the
