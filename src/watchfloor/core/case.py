@@ -13,6 +13,11 @@ from watchfloor.core.risk import Risk
 CaseStatus = Literal["new", "in_progress", "on_hold", "resolved", "closed"]
 
 
+Because = Literal["entity", "thread", "kill_chain", "campaign", "person"]
+"""What ties findings: something shared, one thread of activity, a later step by the same actor, texts of one making, or
+a person's word."""
+
+
 class Link(Noun):
     """Why a finding stands in this case: what it shares with another one. First-class, so that it can be undone.
 
@@ -21,7 +26,7 @@ class Link(Noun):
 
     finding: str
     other: str
-    because: Literal["entity", "thread", "kill_chain", "person"]
+    because: Because
     shared: str
     strength: float
     sentence: str
@@ -36,7 +41,7 @@ class Relation(Noun):
     """Why another case is shown beside one and not merged with it: the strongest tie between them."""
 
     case: str
-    because: Literal["entity", "thread", "kill_chain", "person"]
+    because: Because
     shared: str
     strength: float
     sentence: str

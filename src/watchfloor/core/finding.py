@@ -73,6 +73,8 @@ class Finding(Noun):
     involved: tuple[Involvement, ...] = ()
     thread: tuple[str, ...] = ()
     """Ids that tie findings together beyond shared entities: process GUIDs, sessions, message ids, flow ids."""
+    likeness: tuple[str, ...] = ()
+    """`command:` or `url:` and a MinHash signature (`core.similarity`): what texts of one making share."""
     alert: str = ""
     """`product/id` of an alert whose product tells of its changes: all events that do are one finding (`joined`)."""
     changed: int = 0

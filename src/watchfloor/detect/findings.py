@@ -13,6 +13,7 @@ from watchfloor.core.facets import facets
 from watchfloor.core.finding import Detection, Finding, Severity, Standing
 from watchfloor.core.noun import short_id
 from watchfloor.core.risk import Risk
+from watchfloor.core.similarity import signature
 from watchfloor.detect.sigma.fields import find
 from watchfloor.detect.sigma.rules import Rule
 from watchfloor.detect.sigma.values import flat, text_of
@@ -79,6 +80,7 @@ def finding(
         tactics=raised.tactics,
         involved=entities,
         thread=thread,
+        likeness=likeness(event),
         alert=raised.alert,
         changed=raised.changed if raised.alert else 0,
         stood=raised.standing,
@@ -87,6 +89,18 @@ def finding(
         standing_event=event.uid if raised.changed else "",
         risk=risk,
     )
+
+
+def likeness(event: Event) -> tuple[str, ...]:
+    """Signatures of the command line and of the URL's path, where they say enough to be told from others."""
+    seen = facets(event)
+    texts = {"command": seen["cmd_line"], "url": _path_of(seen["url"])}
+    return tuple(f"{kind}:{found}" for kind, text in texts.items() if text and (found := signature(text)))
+
+
+def _path_of(url: str | None) -> str:
+    """What follows the host: a campaign changes hosts more often than what it asks of them."""
+    return (url or "").partition("://")[2].partition("/")[2]
 
 
 class Threads:

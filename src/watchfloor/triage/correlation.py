@@ -22,7 +22,7 @@ from watchfloor.triage.commonness import Eras, commonness, repeats
 from watchfloor.triage.constraints import Constraints, conflict
 from watchfloor.triage.forest import Edge, Forest, Union
 from watchfloor.triage.groups import Group, Row, groups_of, rows_of, see_recurring, sprayers_of
-from watchfloor.triage.ties import PERSON, PERSON_STRENGTH, Commonness, Tie, thread_keys, tie
+from watchfloor.triage.ties import PERSON, PERSON_STRENGTH, Commonness, Tie, likeness_keys, thread_keys, tie
 
 # How many earlier groups with the same entity a group is compared with. One would miss a pair that shares two
 # entities when another finding stands between; more costs time and finds little.
@@ -153,9 +153,10 @@ class Correlation:
             group = groups[index]
             mine = common[eras.of(group.start)]
             earlier: set[int] = set()
+            keys = (*group.shares, *thread_keys(group), *likeness_keys(group))
             for least in range(group.severity + 1):
                 hubs = _at_least(mine, least).hubs
-                for key in (*group.shares, *thread_keys(group)):
+                for key in keys:
                     if key not in hubs:
                         seen = before[least, key]
                         earlier.update(seen[-_LOOK_BACK:])
@@ -259,7 +260,15 @@ def _print(finding: Finding) -> _Print:
     """What correlation reads of a finding; whether two are the same within this process. What an event involves is
     fixed with its uid: only of findings that may be told again it can become another."""
     detection = finding.detection
-    said = (finding.title, finding.severity, finding.thread, finding.tactics, finding.techniques, finding.until)
+    said = (
+        finding.title,
+        finding.severity,
+        finding.thread,
+        finding.likeness,
+        finding.tactics,
+        finding.techniques,
+        finding.until,
+    )
     told = tuple((i.entity.key, i.role) for i in finding.involved) if finding.changes else len(finding.involved)
     return _Print(finding.time, hash((said, told, detection.uid, detection.title, detection.family, detection.source)))
 

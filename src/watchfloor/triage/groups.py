@@ -26,6 +26,7 @@ _SPRAYED = 5
 # in the evening that raises the same alert, and all of the day with it.
 _PAUSE = 24
 # In these layers the device that records is a sensor that sees everybody: it is not where anything happened.
+_MOST_LIKENESS = 4
 OBSERVED: frozenset[Layer] = frozenset({"network", "threat_intelligence"})
 
 
@@ -87,6 +88,11 @@ class Group:
     def stages(self) -> frozenset[int]:
         names = {tactic(t) for row in self.rows for t in row.finding.tactics}
         return frozenset(STAGE[name] for name in names if name in STAGE)
+
+    @cached_property
+    def likeness(self) -> tuple[str, ...]:
+        """What its findings' texts are like: the first few."""
+        return tuple(dict.fromkeys(one for row in self.rows for one in row.finding.likeness))[:_MOST_LIKENESS]
 
     @cached_property
     def threads(self) -> frozenset[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import log
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from watchfloor.core.case import Because
 from watchfloor.core.clock import HOUR
 from watchfloor.core.finding import Severity
+from watchfloor.core.similarity import ALIKE, bands, similarity
 from watchfloor.triage.groups import Group
 
-Because = Literal["entity", "thread", "kill_chain", "person"]
 THREAD: Because = "thread"
 PERSON: Because = "person"
 PERSON_STRENGTH = 10.0
@@ -35,6 +36,10 @@ _KIND = {
 }
 # What an address says that different people on different machines share: it relates, and does not join.
 _DOUBT = 0.7
+# What it says that command lines, or the paths of URLs, are of one making: by itself it relates, for what is rolled out
+# by administrators is of one making as well; with something shared it adds to that.
+_CAMPAIGN, _CAMPAIGN_TOO = 0.9, 0.4
+_TEXTS = {"command": "their command lines", "url": "what their URLs ask for"}
 # Later tactic by the same actor.
 _KILL_CHAIN = 0.4
 # With so few partners (other entities seen with it) an entity is one thing's own; with so many, sharing it says half
@@ -54,6 +59,13 @@ class Tie(NamedTuple):
 def thread_keys(group: Group) -> Iterator[str]:
     """The group's threads in the key space of entities."""
     return (f"thread:{thread}" for thread in sorted(group.threads))
+
+
+def likeness_keys(group: Group) -> Iterator[str]:
+    """Keys of which groups with texts of one making share one."""
+    for one in group.likeness:
+        kind, _, signature = one.partition(":")
+        yield from (f"like:{kind}:{band}" for band in bands(signature))
 
 
 class Commonness(NamedTuple):
@@ -90,19 +102,34 @@ def tie(earlier: Group, later: Group, common: Commonness, window: int) -> Tie | 
             if key in later.shares and key not in common.hubs
         ),
     )
+    alike, kind = _alike(earlier, later)
+    words = f"{_TEXTS[kind]} are of one making ({alike:.0%} alike, values aside)" if alike else ""
+    hours = f"{gap / HOUR:.1f} h apart" if gap >= HOUR else f"{gap // 60_000} min apart"
+    near *= _surprise(earlier, later, gap)
     if not parts:
-        return None
+        return Tie("campaign", kind, round(near * _CAMPAIGN * alike, 6), f"{words}, {hours}") if alike else None
     shared = parts[0][1]
     near *= _DOUBT if (doubtful := _elsewhere(earlier, later, parts)) else 1.0
     # Several shared entities add to each other, each less than the one before: they often come together anyway.
-    strength = (
-        near * _surprise(earlier, later, gap) * sum(-value * 0.5**place for place, (value, _) in enumerate(parts))
-    )
-    hours = f"{gap / HOUR:.1f} h apart" if gap >= HOUR else f"{gap // 60_000} min apart"
+    strength = near * sum(-value * 0.5**place for place, (value, _) in enumerate(parts))
+    if alike:
+        strength += near * _CAMPAIGN_TOO * alike
+        hours = f"{hours}; {words}"
     if not doubtful and _progresses(earlier, later) and (earlier.actors & later.actors) - common.hubs:
         strength += _KILL_CHAIN
         return Tie("kill_chain", shared, round(strength, 6), f"a later step of an attack, on {shared}, {hours}")
     return Tie("entity", shared, round(strength, 6), f"both involve {shared}, {hours}")
+
+
+def _alike(earlier: Group, later: Group) -> tuple[float, str]:
+    """How alike their texts are, and which; 0 where they are not of one making."""
+    best = (0.0, "")
+    for one in earlier.likeness:
+        for other in later.likeness:
+            kind, _, signature = one.partition(":")
+            if other.startswith(f"{kind}:"):
+                best = max(best, (similarity(signature, other.partition(":")[2]), kind))
+    return best if best[0] >= ALIKE and best[1] in _TEXTS else (0.0, "")
 
 
 def _elsewhere(earlier: Group, later: Group, parts: Iterable[tuple[float, str]]) -> bool:
