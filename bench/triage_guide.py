@@ -12,7 +12,7 @@ organisation.
 Nothing is read from IncidentId and AlertId but which rows belong together.
 
 Macro-F1 is pooled over all test incidents, of the grade with the greatest posterior (`argmax`), and of the one with
-most posterior / share ** a, with a chosen among five on a quarter of the training units that was held out (`macro-F1`;
+most posterior / mean posterior ** a, with a chosen among five on a quarter of the training units that was held out (`macro-F1`;
 for every method alike, so that those which are not made for macro-F1 are not at a loss). Coverage: the threshold on
 the greatest posterior is the lowest at which what it lets through of that quarter is right 87 % of the time; coverage
 is the share of test incidents above it, printed with how often those were right. Rows of test incidents count in
@@ -129,7 +129,7 @@ def example(one: Incident, before: Before, *, inside: bool) -> Example:
     """An incident as the learner takes it; `inside` with classes within its organisation."""
     answers = {f"{c}.{v}": "yes" for c in ("Category", "EntityType", "EvidenceRole", *SAID) for v in one.there[c]}
     # Numbers in GUIDE are given by how often a value comes, over all of its customers: 0 is the commonest.
-    answers |= {f"common.{c}": size(min(ranks) + 1) for c in (*COUNTED, *PLACES) if (ranks := numbers(one.there[c]))}
+    answers |= {f"common.{c}": size(min(ranks) + 1, 3) for c in (*COUNTED, *PLACES) if (ranks := numbers(one.there[c]))}
     answers |= {
         "rows": size(len(one.rows)),
         "alerts": size(len({r["AlertId"] for r in one.rows})),
@@ -184,9 +184,9 @@ def everywhere(one: Incident) -> Iterable[tuple[str, str]]:
     yield from (("category", v) for v in one.there["Category"])
 
 
-def size(count: int) -> str:
-    """Powers of two, so that a few values stand for all."""
-    return str(max(count, 1).bit_length() - 1)
+def size(count: int, bits: int = 1) -> str:
+    """Powers of two, or of eight, so that a few values stand for all."""
+    return str((max(count, 1).bit_length() - 1) // bits)
 
 
 # What is compared: training and test incidents -> posteriors (test, 3)
@@ -361,7 +361,7 @@ def measure(guide: Guide, judge: Judge, seed: int) -> Figures:
         quarter = parts_of(guide, train, 4, 1000 + seed) == 0
         aside = judge(train[~quarter], train[quarter])
         truth = guide.truth[train[quarter]]
-        shares = np.bincount(guide.truth[train], minlength=3) / len(train)
+        shares = aside.mean(axis=0)
         power = max(POWERS, key=lambda a: (macro(truth, aside / shares**a), -a))
         posteriors[test] = judge(train, test)
         said[test] = (posteriors[test] / shares**power).argmax(axis=1)

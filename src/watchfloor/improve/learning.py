@@ -33,9 +33,10 @@ Leave = Literal["group", "example"]
 Questions = Mapping[str, Question]
 NONE: Questions = MappingProxyType({})
 
-# How firmly answers are held to where they start, in labels (precision of the Gaussian); the firmest first, which is
-# what few labels get. Priors move more easily than answers, as how many attacks there are differs most between places.
-FIRMNESS = (128.0, 32.0, 8.0, 2.0)
+# How firmly answers are held to where they start, in labels (precision of the Gaussian); the firmest first. Priors move
+# more easily than answers, as how many attacks there are differs most between places.
+FIRMNESS = (512.0, 128.0, 32.0, 8.0)
+_FIRMNESS_OF_FEW = 32.0
 _FEW, _MANY, _PRIORS, _SCALES = 30, 12_000, 0.25, 8.0
 # Levels overlap with each other and with answers: counted less than in full is allowed, more only a little.
 _SCALE_MOST = 1.5
@@ -71,15 +72,14 @@ def fit(
     columns = _columns(known, start, questions)
     plain = _design(known, columns)
     held = _held(known, plain.truth, leave)
-    plain = plain._replace(weight=held.weight)
+    plain = plain._replace(weight=held.weight, factor=_factors(plain, columns, columns.start, start.overlap))
     folds = folds_of(known, leave)
     priors = np.array([start.priors[name] for name in HYPOTHESES])
-    # Answers first: a class's term is what its labels say beyond them.
-    firmness = _firmness(plain, columns, priors, folds)
-    first = _solved(plain, columns, _prior(plain, columns, priors, firmness), start.overlap)
+    # What a class's labels say is set against the weights as they were: weights fitted to the same labels would have
+    # taken it away already.
+    expected = shares(sums(plain, _as_it_was(plain, columns, priors)))
     levels = levels_of(known)
     fitted, entries = [], []
-    expected = shares(sums(plain, first))
     for level in levels:
         names, found = _entries(known, level)
         one = fit_level(found, held, expected)
@@ -88,6 +88,7 @@ def fit(
         entries.append(names)
     terms = np.stack([one.without for one in fitted]) if fitted else plain.terms
     full = plain._replace(terms=terms)
+    firmness = _firmness(full, columns, priors, folds)
     last = _solved(full, columns, _prior(full, columns, priors, firmness), start.overlap)
     return start.model_copy(
         update={
@@ -179,10 +180,18 @@ def _entries(examples: Sequence[Example], level: str) -> tuple[tuple[str, ...], 
     return names, Entries(row, value, len(names))
 
 
+def _as_it_was(design: Design, columns: _Columns, priors: Floats) -> Coefficients:
+    """The start with other priors only: how many cases are attacks differs from place to place."""
+    prior = _prior(design, columns, priors, FIRMNESS[-1])
+    fixed = prior.start.weights
+    held = [bound._replace(weights=fixed) for bound in (prior.least, prior.most)]
+    return solve(design, Prior(prior.start, prior.precision, *held))
+
+
 def _firmness(design: Design, columns: _Columns, priors: Floats, folds: Sequence[Floats]) -> float:
-    """The firmness that explains held-out examples best; the firmest but one where examples are few."""
+    """The firmness that explains held-out examples best; a fixed one where examples are few."""
     if len(design.truth) < _FEW or len(folds) < 2:
-        return FIRMNESS[1]
+        return _FIRMNESS_OF_FEW
     # Very many examples would choose alike: a sample of them does.
     design = design.part((np.arange(len(design.truth)) % -(-len(design.truth) // _MANY) == 0).astype(float))
     begin: list[Coefficients | None] = [None] * len(folds)
