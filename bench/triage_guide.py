@@ -12,11 +12,11 @@ organisation.
 Nothing is read from IncidentId and AlertId but which rows belong together.
 
 Macro-F1 is pooled over all test incidents, of the grade with the greatest posterior (`argmax`), and of the one with
-most posterior / mean posterior ** a, with a chosen among five on a quarter of the training units that was held out (`macro-F1`;
-for every method alike, so that those which are not made for macro-F1 are not at a loss). Coverage: the threshold on
-the greatest posterior is the lowest at which what it lets through of that quarter is right 87 % of the time; coverage
-is the share of test incidents above it, printed with how often those were right. Rows of test incidents count in
-nothing that is learnt; what came before an incident is counted without grades.
+most posterior / mean posterior ** a, with a chosen among five on a quarter of the training units that was held out
+(`macro-F1`; for every method alike, so that those which are not made for macro-F1 are not at a loss). Coverage: the
+threshold on the greatest posterior is the lowest at which what it lets through of that quarter is right 87 % of the
+time; coverage is the share of test incidents above it, printed with how often those were right. Rows of test incidents
+count in nothing that is learnt; what came before an incident is counted without grades.
 """
 
 from __future__ import annotations
