@@ -167,6 +167,32 @@ def test_facts_that_another_process_records_are_seen(product: Watchfloor, tmp_pa
     assert len(product.parts.context.identities) == 2
 
 
+def test_a_lease_concerns_only_what_came_after_its_beginning(product: Watchfloor, tmp_path: Path) -> None:
+    """Cases that were over before are not asked about again (`Freshness.begin`)."""
+    book = product.parts.context_book
+    book.import_paths([export(tmp_path, USERS)], by="ana")
+    book.now()
+    mark, earliest = book.earliest_since(0)
+    assert earliest == 0
+    assert book.earliest_since(mark) == (mark, None)
+    (tmp_path / "dhcpd.leases").write_text(
+        "lease 10.0.0.7 {\n  starts 4 2026/11/19 07:00:00;\n  ends 5 2026/11/20 07:00:00;\n  binding state active;\n"
+        "  hardware ethernet 4c:cc:6a:01:02:03;\n}\n"
+    )
+    book.import_paths([tmp_path / "dhcpd.leases"], by="ana")
+    assert book.earliest_since(mark) == (mark, None), "not before it is read"
+    book.now()
+    after, earliest = book.earliest_since(mark)
+    assert (after > mark, earliest) == (True, 0), "that there is such an interface holds as ever"
+    (tmp_path / "dhcpd.leases").write_text(
+        "lease 10.0.0.8 {\n  starts 5 2026/11/20 07:00:00;\n  ends 6 2026/11/21 07:00:00;\n  binding state active;\n"
+        "  hardware ethernet 4c:cc:6a:01:02:03;\n}\n"
+    )
+    book.import_paths([tmp_path / "dhcpd.leases"], by="ana")
+    book.now()
+    assert book.earliest_since(after)[1] == parse_iso("2026-11-20T07:00:00Z")
+
+
 def test_the_view_of_what_cannot_be_told_says_so(product: Watchfloor, tmp_path: Path, clock: Clock) -> None:
     book = product.parts.context_book
     twin = {"id": "00u9", "profile": {"login": "a2@acme.example", "email": "alice@acme.example"}}

@@ -167,6 +167,7 @@ def test_a_lease_that_moves_an_address_to_another_host_moves_no_old_case(
     product, clock, folder = home
     old = case_of(product, "host:ws-1")
     (folder / "dhcpd.leases").write_text(lease("10.0.1.1", MACS[1], "2026/11/12 06:00:00", "2026/11/13 06:00:00"))
+    assert product.pipeline.triage() == []
     assert product.parts.context_book.import_paths([folder / "dhcpd.leases"], by="ana").new == 1
     assert product.pipeline.triage() == []
     assert case_of(product, "host:ws-1") == old

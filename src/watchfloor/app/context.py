@@ -116,6 +116,11 @@ class ContextBook:
             self._mark = mark
         return self._chronicle
 
+    def earliest_since(self, mark: int) -> tuple[int, int | None]:
+        """How far facts are known here, and from when (ms) the first of those since a mark holds: what was before that
+        cannot be another."""
+        return self.mark, self._parts.facts.earliest(self._parts.tenant, mark, self.mark)
+
     def as_known(self, at: int) -> Chronicle:
         """All that was known at a time (ms)."""
         self.chronicle()

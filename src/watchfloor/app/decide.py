@@ -35,7 +35,7 @@ class Decider:
         self._book, self._gatherer, self._closing = CaseBook(parts), Gatherer(parts), Closing(parts)
         self._recorder = Recorder(parts, self._closing)
         self._freshness = Freshness()
-        self._lake_mark = 0
+        self._lake_mark, self._fact_mark = 0, 0
         self._kept_from: int | None = None
 
     def run(self, findings: Sequence[Finding], report: Report) -> list[str]:
@@ -87,16 +87,19 @@ class Decider:
         parts.intel.refresh()
         parts.scorecards.renew()
         self._kept_from = parts.policy.retention.kept_from(parts.clock())
-        self._lake_mark, earliest = parts.lake.earliest_since(parts.tenant, self._lake_mark)
+        self._lake_mark, event = parts.lake.earliest_since(parts.tenant, self._lake_mark)
+        self._fact_mark, fact = parts.context_book.earliest_since(self._fact_mark)
+        # Context is asked as of the newest finding, and as of the moment after it.
+        times = [time for time in (event, None if fact is None else fact - 2) if time is not None]
         world = World(
             parts.catalogue.digest,
             parts.scorecard.digest(),
             parts.policy.digest(),
-            parts.context_digest,
+            parts.context.digest(),
             parts.intel.mark,
             parts.documents.count(parts.tenant, Verdict),
         )
-        self._freshness.begin(world, labels, earliest)
+        self._freshness.begin(world, labels, min(times, default=None))
 
     def _leave(self, cases: Sequence[Case], asking: Asking) -> None:
         """Decided cases with events that are no longer kept cannot be asked about again: they stay as they are."""

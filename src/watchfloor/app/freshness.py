@@ -62,7 +62,8 @@ class Freshness:
         self._labels: frozenset[Label] = frozenset()
 
     def begin(self, world: World, labels: Iterable[Label], earliest: int | None) -> None:
-        """Forget what may have changed; `earliest` is the time (ms) of the oldest event that came since the last."""
+        """Forget what may have changed; `earliest` is the time (ms) of the oldest event that came since the last, or
+        from which a fact holds that did."""
         now = frozenset(labels)
         if world != self._world:
             self._settled.clear()

@@ -76,6 +76,13 @@ class FactStore:
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one() or 0)
 
+    def earliest(self, tenant: str, after: int, upto: int) -> int | None:
+        """From when (ms) facts hold of those recorded after one mark and up to another; None without any."""
+        mine = (table.c.tenant == checked(tenant), table.c.n > after, table.c.n <= upto)
+        with self._database.read() as connection:
+            found = connection.execute(sa.select(sa.func.min(table.c.valid_from)).where(*mine)).scalar_one()
+        return None if found is None else int(found)
+
     def _of(self, tenant: str) -> sa.Select[Any]:
         return sa.select(*_READ).where(table.c.tenant == checked(tenant)).order_by(table.c.n)
 
