@@ -123,7 +123,7 @@ def _back(case_uid: str, place: str = "", background: BackgroundTasks | None = N
 
 
 def _page(request: Request, found: Services, person: Person, view: CaseView) -> Response:
-    context = found.desk.context
+    context = found.desk.context.at(view.case.last_time)
     plan_steps = (
         steps(
             view.plan,
