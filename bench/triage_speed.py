@@ -38,7 +38,7 @@ from watchfloor.core.finding import Finding
 from watchfloor.core.noun import short_id
 from watchfloor.triage.bound import LabelBook
 from watchfloor.triage.correlation import correlate
-from watchfloor.triage.decide import decide
+from watchfloor.triage.decide import decide, prepare
 from watchfloor.triage.investigator import Investigator
 
 FINDINGS, EVENTS = 100_000, (100_000, 1_000_000, 10_000_000)
@@ -146,8 +146,8 @@ def alone(product: Watchfloor, sample: int = SAMPLE) -> tuple[list[float], list[
     counts: Counter[str] = Counter()
     for case in chosen:
         began = time.process_time(), time.perf_counter()
-        (inputs,) = gatherer.inputs([case], asking)
-        verdict = decide(inputs)
+        ((inputs, investigation),) = gatherer.inputs([case], asking)
+        verdict = decide(inputs, prepare(inputs, investigation))
         cpu.append((time.process_time() - began[0]) * 1_000)
         wall.append((time.perf_counter() - began[1]) * 1_000)
         counts.update(asked=len(inputs.asked), left=len(inputs.not_asked), evidence=len(inputs.evidence))

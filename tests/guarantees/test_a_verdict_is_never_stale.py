@@ -28,6 +28,16 @@ def contents(product: Watchfloor) -> dict[str, set[tuple[str, str]]]:
     return found
 
 
+def near(product: Watchfloor) -> dict[str, tuple[str, ...]]:
+    """Per case: the escalated cases near it when it was decided."""
+    records = product.parts.documents
+    return {
+        row.case.uid: records.get(product.parts.tenant, DecisionRecord, row.verdict.uid).escalated_near
+        for row in product.desk.queue(limit=None)
+        if row.verdict
+    }
+
+
 def test_nothing_changes_when_no_fact_changes(decided: Watchfloor) -> None:
     before = {row.case.uid: row.verdict for row in decided.desk.queue(limit=None)}
     assert decided.pipeline.triage() == []
@@ -36,7 +46,7 @@ def test_nothing_changes_when_no_fact_changes(decided: Watchfloor) -> None:
 
 def test_a_changed_asset_reopens_exactly_the_verdicts_that_rested_on_it(decided: Watchfloor) -> None:
     context = decided.parts.context
-    before = contents(decided)
+    before, near_before = contents(decided), near(decided)
     records = decided.parts.documents.find(decided.parts.tenant, DecisionRecord, limit=None)
     asked = {str(a.lookup.query.get("entity")) for r in records for a in r.asked if a.lookup.collector == "context"}
     asset = next(a for a in context.assets if a.criticality != "critical" and f"host:{a.host.lower()}" in asked)
@@ -44,15 +54,23 @@ def test_a_changed_asset_reopens_exactly_the_verdicts_that_rested_on_it(decided:
     assets = tuple(changed if a is asset else a for a in context.assets)
     decided.parts.context = context.model_copy(update={"assets": assets})
 
-    reopened = set(decided.pipeline.triage())
+    again = set(decided.pipeline.triage())
 
-    after = contents(decided)
-    assert reopened == {uid for uid in before if before[uid] != after[uid]}
-    assert reopened
-    assert len(reopened) < len(before)
-    for uid in reopened:
-        entries = [e for e in decided.desk.case_view(uid).entries if e.kind == "verdict.reopened"]
-        assert entries
+    after, near_after = contents(decided), near(decided)
+    dependants = {uid for uid in before if before[uid] != after[uid]}
+    # An escalated case near by is no fact that a verdict rests on, and bars closing all the same.
+    beside = {uid for uid in before if near_before[uid] != near_after[uid]}
+    assert again == dependants | beside
+    assert dependants
+    assert len(again) < len(before)
+    assert decided.desk.reopened(sorted(again)).keys() == dependants
+    for uid in dependants:
+        view = decided.desk.case_view(uid)
+        assert view.reopened is not None
+        assert view.reopened.changes, "what changed is told"
+        for change in view.reopened.changes:
+            kept = [decided.desk.evidence_view(one) for one in (*change.evidence_before, *change.evidence_after)]
+            assert kept, "with the evidence of both"
 
 
 def hand(product: Watchfloor, spool: Spool, *objects: dict[str, Any]) -> None:

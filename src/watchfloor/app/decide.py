@@ -11,7 +11,7 @@ from watchfloor.app.case_book import CaseBook
 from watchfloor.app.closing import Closing
 from watchfloor.app.decisions import DecisionRecord
 from watchfloor.app.freshness import Freshness, Settled, World
-from watchfloor.app.gathering import Asking, Gatherer
+from watchfloor.app.gathering import Asking, Gathered, Gatherer
 from watchfloor.app.parts import Parts
 from watchfloor.app.progress import Report
 from watchfloor.app.recording import Recorder, Weighed
@@ -19,9 +19,10 @@ from watchfloor.core.case import Case
 from watchfloor.core.clock import DAY
 from watchfloor.core.finding import Finding
 from watchfloor.core.label import Label
+from watchfloor.core.question import Asked
 from watchfloor.core.verdict import Disposition, Verdict
 from watchfloor.enrich.collectors.history import history_days
-from watchfloor.triage.decide import Inputs, decide
+from watchfloor.triage.decide import Inputs, decide, prepare
 from watchfloor.triage.neighbours import Neighbours
 
 CHUNK = 64
@@ -137,21 +138,23 @@ class Decider:
                 settled = Settled.of(inputs.case, inputs.findings, inputs.labels, one.verdict, inputs.escalated_near)
                 self._freshness.settle(inputs.case.uid, settled)
 
-    def _weighed(self, inputs: Sequence[Inputs]) -> list[Weighed]:
+    def _weighed(self, gathered: Sequence[Gathered]) -> list[Weighed]:
         """Decide each, unless the same evidence has decided it already."""
-        known = self._before([one.case.uid for one in inputs])
+        known = self._before([one.inputs.case.uid for one in gathered])
         found = []
-        for one in inputs:
+        for one, investigation in gathered:
             record = DecisionRecord.of(one, self._recorder.keep, self._lake_mark)
             verdict, old = known.get(one.case.uid, (None, None))
             if verdict is None or old is None:
-                found.append(Weighed(one, decide(one), record, None, True, True, ()))
+                prepared = prepare(one, investigation)
+                found.append(Weighed(one, decide(one, prepared), record, None, True, True, (), prepared))
             elif old.rests_on_the_same(record) or self._only_gone(one, old, record):
                 same = one.model_copy(update={"escalated_near": old.escalated_near})
                 found.append(Weighed(same, verdict, record, verdict, False, True, old.escalated_near))
             else:
-                waking = not _only_closed(one, old, record)
-                found.append(Weighed(one, decide(one), record, verdict, True, waking, old.escalated_near))
+                waking, prepared = not _only_closed(one, old, record), prepare(one, investigation)
+                now = decide(one, prepared)
+                found.append(Weighed(one, now, record, verdict, True, waking, old.escalated_near, prepared))
         return found
 
     def _only_gone(self, one: Inputs, old: DecisionRecord, new: DecisionRecord) -> bool:
@@ -171,7 +174,7 @@ class Decider:
         if inputs is one.inputs:
             return one
         record = one.record.model_copy(update={"labels": inputs.labels})
-        return one._replace(inputs=inputs, verdict=decide(inputs), record=record)
+        return one._replace(inputs=inputs, verdict=decide(inputs, one.prepared), record=record)
 
     def _near(self, waiting: Sequence[Weighed], escalated: Neighbours) -> Iterable[Weighed]:
         """Those that would close, or would have, decided with the escalated cases near them."""
@@ -184,7 +187,7 @@ class Decider:
                 continue
             inputs = one.inputs.model_copy(update={"escalated_near": near})
             record = one.record.model_copy(update={"escalated_near": near})
-            yield one._replace(inputs=inputs, verdict=decide(inputs), record=record)
+            yield one._replace(inputs=inputs, verdict=decide(inputs, one.prepared), record=record)
 
 
 def _may_close(one: Weighed) -> bool:
@@ -201,6 +204,15 @@ def _only_closed(one: Inputs, old: DecisionRecord, new: DecisionRecord) -> bool:
     """Whether all that is new is that its product's people closed an alert, too."""
     states = [f for f in one.findings if old.changing.get(f.uid) != new.changing.get(f.uid)]
     told = {f.standing_event for f in states if f.standing != "open"}
-    more = [e.lookup.query.get("event") for e in one.evidence if e.uid not in old.evidence]
-    same = old.case.findings == new.case.findings and old.evidence.keys() <= new.evidence.keys()
+    fresh = [e.lookup for e in one.evidence if e.uid not in old.evidence]
+    # Another answer may lead to other questions: what was offered and left then is no new fact, nor what is left now.
+    asked, left = _lookups(old.asked), _lookups(old.not_asked)
+    changed = any(look.uid in asked for look in fresh)
+    more = [look.query.get("event") for look in fresh if look.uid not in left]
+    gone = asked - _lookups(new.asked) - _lookups(new.not_asked)
+    same = old.case.findings == new.case.findings and not changed and not gone
     return same and len(told) == len(states) > 0 and told.issuperset(more)
+
+
+def _lookups(asked: Iterable[Asked]) -> set[str]:
+    return {one.lookup.uid for one in asked}

@@ -13,6 +13,7 @@ from watchfloor.core.facets import facets
 from watchfloor.core.finding import Finding
 from watchfloor.core.question import Asked, Question
 from watchfloor.core.scorecard import Scorecard
+from watchfloor.core.verdict import Investigation, Step
 from watchfloor.enrich import Enricher
 from watchfloor.triage.bound import LabelBook
 from watchfloor.triage.case_facts import case_evidence
@@ -20,7 +21,7 @@ from watchfloor.triage.inputs import Inputs
 from watchfloor.triage.investigator import Choice, Reply
 from watchfloor.triage.prospects import NOTHING, prospect
 from watchfloor.triage.reading import value_of
-from watchfloor.triage.trace import investigator_of
+from watchfloor.triage.trace import investigator_of, step_of, told
 
 Facets = Mapping[str, Mapping[str, Any]]
 
@@ -33,13 +34,20 @@ class Asking(NamedTuple):
     book: LabelBook
 
 
+class Gathered(NamedTuple):
+    """A case with all that was asked about it, and how that came about."""
+
+    inputs: Inputs
+    investigation: Investigation
+
+
 class Gatherer:
     """Puts the catalogue's questions to cases and collects what answers them."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def inputs(self, cases: Sequence[Case], asking: Asking) -> list[Inputs]:
+    def inputs(self, cases: Sequence[Case], asking: Asking) -> list[Gathered]:
         """Ask about all of these cases at once, so that each collector gets its look-ups in one batch a round."""
         inquiries = self._inquiries(cases, asking)
         evidence: dict[str, Evidence] = {}
@@ -47,7 +55,11 @@ class Gatherer:
             evidence |= self._collected(rounds, asking.enricher)
             for inquiry, chosen in rounds:
                 inquiry.take(chosen, evidence, self._parts.scorecard)
-        return [self._asked(one.unasked, one.asked, evidence) for one in inquiries]
+        found = []
+        for one in inquiries:
+            inputs = self._asked(one.unasked, one.asked, evidence)
+            found.append(Gathered(inputs, told(inputs, one.investigator, one.steps)))
+        return found
 
     def _inquiries(self, cases: Sequence[Case], asking: Asking) -> list[_Inquiry]:
         parts = self._parts
@@ -102,12 +114,16 @@ class _Inquiry:
         self.unasked = unasked
         self.investigator = investigator_of(unasked)
         self.asked: list[Asked] = []
+        self.steps: list[Step] = []
+        self._rounds = 0
         self._questions: dict[str, Question] = {q.id: q for q in unasked.questions}
 
     def take(self, chosen: Iterable[Choice], evidence: Mapping[str, Evidence], scorecard: Scorecard) -> None:
+        self._rounds += 1
         for choice in chosen:
             question = self._questions[choice.asked.question]
             value, answered = value_of(question, evidence[choice.asked.lookup.uid])
             weights = prospect(question, scorecard).weights.get(value, NOTHING) if answered else None
-            self.investigator.take(choice.asked, Reply(value, weights, value == "could_not_check" and not answered))
+            reply = Reply(value, weights, value == "could_not_check" and not answered)
+            self.steps.append(step_of(choice, reply, self._rounds, self.investigator))
             self.asked.append(choice.asked)

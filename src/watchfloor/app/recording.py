@@ -17,6 +17,7 @@ from watchfloor.core.verdict import Verdict
 from watchfloor.ledger.ledger import Draft
 from watchfloor.respond.planner import plan_for
 from watchfloor.store.documents import Document
+from watchfloor.triage.decide import Prepared
 from watchfloor.triage.inputs import Inputs
 from watchfloor.triage.reopening import changes
 from watchfloor.triage.similar import signature_of
@@ -34,6 +35,8 @@ class Weighed(NamedTuple):
     waking: bool
     """Whether a person who was through with the case has to look again."""
     near_before: tuple[str, ...]
+    prepared: Prepared | None = None
+    """The first half of deciding, where it was done just now."""
 
 
 class Recorder:

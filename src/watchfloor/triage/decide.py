@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from watchfloor.core.noun import short_id
 from watchfloor.core.verdict import (
     VERDICT_ID,
     Answer,
     CouldNotCheck,
     Hypothesis,
+    Investigation,
     Verdict,
 )
 from watchfloor.triage.counterfactual import counterfactual
@@ -19,13 +22,31 @@ from watchfloor.triage.trace import never_asked, traced
 from watchfloor.triage.weighing import Weighed, leaning, weigh
 from watchfloor.triage.wording import probability_words, sentence, verdict_name
 
-__all__ = ["Inputs", "decide"]
+__all__ = ["Inputs", "Prepared", "decide", "prepare"]
 
 
-def decide(inputs: Inputs) -> Verdict:
-    """The verdict on a case: hypotheses weighed, claims checked, closing gates applied, counterfactual found."""
+class Prepared(NamedTuple):
+    """What a verdict rests on and that neither the cases near by nor the class's labels change."""
+
+    weighed: Weighed
+    investigation: Investigation
+
+
+def prepare(inputs: Inputs, investigation: Investigation | None = None) -> Prepared:
+    """The first half of deciding. `investigation` is the one that led to these inputs, where it is at hand."""
     weighed = weigh(inputs)
-    investigation = traced(inputs, weighed.answers)
+    # What is struck out was an answer while it was asked: only what is weighed counts.
+    if investigation is None or any(not claim.grounded for claim in weighed.claims):
+        investigation = traced(inputs, weighed.answers)
+    return Prepared(weighed, investigation)
+
+
+def decide(inputs: Inputs, prepared: Prepared | None = None) -> Verdict:
+    """The verdict on a case: hypotheses weighed, claims checked, closing gates applied, counterfactual found.
+
+    `prepared` spares the first half; it changes no byte.
+    """
+    weighed, investigation = prepared or prepare(inputs)
     board = Board(inputs, weighed, investigation)
     settled = board.settle()
     probability = settled.posterior["malicious"]

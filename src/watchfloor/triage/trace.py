@@ -29,7 +29,7 @@ def investigator_of(inputs: Inputs) -> Investigator:
 
 
 def traced(inputs: Inputs, answers: Sequence[Answer]) -> Investigation:
-    """The steps of an investigation, why it stopped, and what it did not need."""
+    """The investigation that inputs give: the same that led to them, unless somebody asked otherwise."""
     replies = _replies(inputs, answers)
     way = investigator_of(inputs)
     steps: list[Step] = []
@@ -39,7 +39,12 @@ def traced(inputs: Inputs, answers: Sequence[Answer]) -> Investigation:
         chosen = [choice for choice in way.next() if key_of(choice.asked) in replies]
         # Asked although it was not needed (a test, a bench, an older investigator): told like the rest.
         chosen = chosen or way.beside(asked for asked in way.open if key_of(asked) in replies)
-        steps += [_step(choice, replies.pop(key_of(choice.asked)), number, way) for choice in chosen]
+        steps += [step_of(choice, replies.pop(key_of(choice.asked)), number, way) for choice in chosen]
+    return told(inputs, way, steps)
+
+
+def told(inputs: Inputs, way: Investigator, steps: Sequence[Step]) -> Investigation:
+    """An investigation that is over, by its steps: why it stopped, and what it did not need."""
     left = way.open
     stopped: Stopped = "all_asked" if not left else "settled" if way.settled else "budget"
     low, high = (round(share, _PLACES) for share in way.bounds())
@@ -89,7 +94,8 @@ def _replies(inputs: Inputs, answers: Sequence[Answer]) -> dict[Key, Reply]:
     return found
 
 
-def _step(choice: Choice, reply: Reply, number: int, way: Investigator) -> Step:
+def step_of(choice: Choice, reply: Reply, number: int, way: Investigator) -> Step:
+    """One step of round `number`: the reply taken, and where it leaves the decision."""
     stand = way.take(choice.asked, reply)
     return Step(
         question=choice.asked.question,
