@@ -73,6 +73,7 @@ class SmallDesk:
         self.labels: dict[str, Label] = {}
         self.draws: list[Draw] = []
         self.alike: list[SimilarCase] = []
+        self.mailed = CaseMails((), ())
         self.learnt = LearningView("sha256:" + "0" * 64, [], [])
         self.entries: list[Entry] = []
         self.letters: list[DeadLetter] = []
@@ -263,7 +264,7 @@ class SmallDesk:
         return self.alike
 
     def mails(self, case_uid: str) -> CaseMails:
-        return CaseMails((), ())
+        return self.mailed
 
     def reopened(self, case_uids: Sequence[str]) -> dict[str, Reopened]:
         return {e.subject: why for e in self.entries if e.subject in case_uids and (why := Reopened.of(e)) is not None}
