@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from watchfloor.core.event import Event
 from watchfloor.core.facets import FOLDED, NUMBER_FACETS, facets, plain_user
@@ -65,6 +68,8 @@ def query(
             case "hours":
                 hours = Counter(datetime.fromtimestamp(time // HOUR * 3_600, zone).hour for time in times)
                 answer[measure] = [hours[hour] for hour in range(24)]
+            case "idle_days" | "hour_share" | "rhythm":
+                answer[measure] = MORE[name](times, before, zone)
             case "within":
                 answer[measure] = sum(time >= before - int(of) * HOUR for time in times)
             case "distinct":
@@ -78,6 +83,34 @@ def query(
                 best = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:5]
                 answer[measure] = [{"value": v, "count": n} for v, n in best]
     return answer
+
+
+def idle_days(times: list[int], before: int, zone: tzinfo) -> int | None:
+    return (before - max(times)) // DAY if times else None
+
+
+def hour_share(times: list[int], before: int, zone: tzinfo) -> float | None:
+    if not times or before > 2**60:
+        return None
+    now = datetime.fromtimestamp(before // HOUR * 3_600, zone).hour
+    near = [(datetime.fromtimestamp(time // HOUR * 3_600, zone).hour - now) % 24 in (23, 0, 1) for time in times]
+    return round(sum(near) / len(near), 3)
+
+
+def rhythm(times: list[int], before: int, zone: tzinfo) -> dict[str, Any]:
+    seconds = sorted({time // 1_000 for time in sorted(times)[-200:]})
+    gaps = [after - first for first, after in pairwise(seconds)]
+    if not gaps:
+        return {"n": 0, "median": None, "spread": None}
+    low, median, high = (float(value) for value in np.percentile(gaps, (25, 50, 75)))
+    return {"n": len(gaps), "median": round(median), "spread": round((high - low) / median, 3)}
+
+
+MORE: dict[str, Callable[[list[int], int, tzinfo], Any]] = {
+    "idle_days": idle_days,
+    "hour_share": hour_share,
+    "rhythm": rhythm,
+}
 
 
 def previous(events: Iterable[Event], match: Mapping[str, Any], before: int) -> str | None:

@@ -86,6 +86,7 @@ def ask(lake: Lake, events: list[Event], rng: random.Random, times: int = 25) ->
             for f in facets
         }
         measures = ["count", "first", "last", "days", "days_share", "hours", "within:24", "within:99999999999999999999"]
+        measures += ["idle_days", "hour_share", "rhythm"]
         measures += [f"{of}:{f}" for of in ("distinct", "top") for f in rng.sample(sorted(VALUES), 2)]
         measures += [f"peers:{f}" for f in match]
         before = rng.choice([NOW, NOW + 1, rng.choice(events).time, NOW - rng.randrange(40 * DAY), 2**70])

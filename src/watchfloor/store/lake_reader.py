@@ -236,15 +236,20 @@ def _simple(name: str, hits: Sequence[_Hit], population: Mapping[str, int], zone
     if name == "hours":
         return _hours(hits, zone)
     if name == "hour_share":
-        return _hour_share(_hours(hits, zone), datetime.fromtimestamp(before // SECOND, zone).hour)
+        return _hour_share(hits, zone, before)
     if name == "rhythm":
         return _rhythm(hits)
     days, all_days = _days(hits), population["days"]
     return days if name == "days" else round(days / all_days, 3) if all_days else None
 
 
-def _hour_share(hours: Sequence[int], hour: int) -> float | None:
-    total = sum(hours)
+def _hour_share(hits: Sequence[_Hit], zone: tzinfo, at: int) -> float | None:
+    """The share of events within an hour of a time's time of day; None of no event, or at no time of a calendar."""
+    hours, total = _hours(hits, zone), sum(map(len, hits))
+    try:
+        hour = _hour_of_day(at // HOUR, zone)
+    except (OverflowError, OSError, ValueError):
+        return None
     return round(sum(hours[(hour + n) % 24] for n in (-1, 0, 1)) / total, 3) if total else None
 
 
