@@ -13,7 +13,6 @@ from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.scorecard import malice
 from watchfloor.improve.example import Example, levels_of
 from watchfloor.improve.learning import fit, score
-from watchfloor.improve.reliability import GROUP_LABELS
 
 ASKED = [*questions_of(trusted=True)[:3], *questions_of(trusted=False)[:3]]
 QUESTIONS = SHIPPED.questions
@@ -108,10 +107,10 @@ def test_a_flood_of_alike_labels_of_one_group_is_bounded() -> None:
 
     some, many = flooded(1_000), flooded(8_000)
     assert some - many < 0.05
-    # ... and never more than the honest labels of the others can be outweighed by GROUP_LABELS labels.
+    # ... and the honest labels of the others still count: a plain share of attacks would be a fifth of this at most.
     honest = [one for one in base if one.classes[0] == ("detection", "d1")]
     assert len(honest) > 10
-    assert many > 0.25 * len(honest) / (len(honest) + GROUP_LABELS)
+    assert many > 5 * len(honest) / (len(honest) + 8_000)
 
 
 def test_levels_come_broad_first_and_disagreement_is_an_error() -> None:
