@@ -45,7 +45,7 @@ class Reopened(NamedTuple):
         if not self.changes:
             return "its evidence changed"
         more = len(self.changes) - 1
-        return self.changes[0].sentence + (f", and {more} more answer{'s' if more > 1 else ''} did" if more else "")
+        return self.changes[0].sentence + (f" (and {more} more)" if more else "")
 
     @classmethod
     def of(cls, entry: Entry) -> Reopened | None:

@@ -12,6 +12,7 @@ from watchfloor.triage.terms import PRIOR
 _WIDTH, _HEIGHT = 100.0, 30.0
 # A step that moved the probability by less is not worth a line where space is short.
 MOVED = 0.01
+_FEW = 6
 
 
 class Row(NamedTuple):
@@ -35,6 +36,11 @@ class Way(NamedTuple):
     def telling(self) -> tuple[Row, ...]:
         """The steps that moved the probability by a point or more."""
         return tuple(row for row in self.rows if abs(row.moved) >= MOVED)
+
+    @property
+    def turning(self) -> list[Row]:
+        """The few of them that moved it most, in the order in which they were asked."""
+        return sorted(sorted(self.telling, key=lambda row: (-abs(row.moved), row.n))[:_FEW], key=lambda row: row.n)
 
 
 KINDS = {
