@@ -87,7 +87,9 @@ def tie(earlier: Group, later: Group, common: Commonness, window: int) -> Tie | 
     threads = earlier.threads & later.threads
     if threads:
         shared = min(threads)
-        return Tie(THREAD, shared, _THREAD_STRENGTH, f"both belong to the same thread of activity ({shared})")
+        copies = all(thread.startswith("campaign:") for thread in threads)  # ids of core.campaign
+        words = "both are on copies of one mail" if copies else f"both belong to the same thread of activity ({shared})"
+        return Tie(THREAD, shared, _THREAD_STRENGTH, words)
     again = earlier.anchor == later.anchor and earlier.first.detection.uid == later.first.detection.uid
     if again and later.start - earlier.start > window:
         return None  # The window has closed on this repetition: what goes on is the next case.
