@@ -1,8 +1,8 @@
 """Stability: the decision taken again on perturbed inputs. Arithmetic on terms only, and the same bytes every time.
 
 What is shaken, one thing at a time: each counted answer left out; each turned to its neighbour (the next stronger or
-weaker answer of the same question); all weights at once, each by up to a quarter, drawn by a generator that the inputs'
-digest seeds; the prior odds of an attack halved and doubled; the order of the terms.
+weaker answer of the same question); all weights at once, each by up to a quarter, drawn from the inputs'
+digest; the prior odds of an attack halved and doubled; the order of the terms.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import log
-from random import Random
 from typing import NamedTuple
 
+from watchfloor.core.noun import digest_of
 from watchfloor.core.verdict import Answer, Disposition, Fragile, Stability
 from watchfloor.triage.gates import Board, Settled
 from watchfloor.triage.prospects import Vector, malice, prospect
@@ -70,16 +70,20 @@ def _tries(board: Board) -> Iterator[_Try]:
         known = prospect(questions[uid], terms.scorecard).weights
         for value in _neighbours(known, answer.value):
             yield _Try("neighbour", {**weights, uid: known[value]}, base, answer, value)
-    rng = Random(board.inputs.digest())  # noqa: S311 - no secret: the same inputs are shaken in the same way
-    for _ in range(JITTERS if weights else 0):
-        shaken = {uid: _times(w, 1.0 + JITTER * (2.0 * rng.random() - 1.0)) for uid, w in sorted(weights.items())}
+    seed = board.inputs.digest()
+    for n in range(JITTERS if weights else 0):
+        shaken = {uid: _times(w, 1.0 + JITTER * (2.0 * _drawn(seed, n, uid) - 1.0)) for uid, w in weights.items()}
         yield _Try("weights", shaken, base)
     for odds in (0.5, 2.0):
         yield _Try("prior", weights, (base[0] + log(odds), base[1], base[2]))
-    for _ in range(SHUFFLES if weights else 0):
-        order = sorted(weights)
-        rng.shuffle(order)
-        yield _Try("order", {uid: weights[uid] for uid in order}, base)
+    for n in range(SHUFFLES if weights else 0):
+        order = sorted((_drawn(seed, -1 - n, uid), uid) for uid in weights)
+        yield _Try("order", {uid: weights[uid] for _, uid in order}, base)
+
+
+def _drawn(seed: str, number: int, uid: str) -> float:
+    """A number from 0 to 1 that looks like chance and is a function of its seed."""
+    return int(digest_of(f"{seed}|{number}|{uid}".encode())[-16:], 16) / 2.0**64
 
 
 def _neighbours(known: Mapping[str, Vector], value: str) -> list[str]:
