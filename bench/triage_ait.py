@@ -63,7 +63,7 @@ MISSED = 0.01
 COLUMNS = ("time", "name", "ip", "host", "short")
 OUTSIDE = frozenset({"-", "false_positive"})
 TOP = (5, 10, 25)
-DEALS = {"ours, from a blank card": 1, "gradient boosting": 5}
+DEALS = {"ours, from a blank card": 1, "gradient boosting": 2}
 BLANK = Scorecard(name="blank", priors={name: log(part) for name, part in PRIOR_SHARES.items()}, weights={})
 """What a leak is looked for with: the expert's weights know attacks whatever the labels say."""
 CHUNK = 64
