@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.triage.build import finding
 from watchfloor.app.decide import Decider
 from watchfloor.app.freshness import Freshness, Settled, World, digest
 from watchfloor.app.story import Story
@@ -158,3 +159,16 @@ def test_deciding_as_it_comes_is_deciding_anew_each_time(story: Story, tmp_path:
     assert found[True] == found[False]
     assert len(found[True]) > 10
     assert found["True verdicts"] == found["False verdicts"] > len(found[True])
+
+
+def test_what_is_found_in_the_past_is_the_past_of_the_cases_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int | None] = []
+    monkeypatch.setattr(Freshness, "begin", lambda self, world, labels, earliest: told.append(earliest))
+    old, new = (finding(n, "host:h:target", minute=n) for n in (1, 2))
+    with Watchfloor.open(tmp_path) as product:
+        decider = Decider(product.parts)
+        for found in ((new,), (new,), (old, new)):
+            decider._begin((), found)
+    assert told == [new.time, None, old.time]

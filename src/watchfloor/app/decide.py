@@ -38,6 +38,7 @@ class Decider:
         self._freshness = Freshness()
         self._lake_mark, self._fact_mark = 0, 0
         self._kept_from: int | None = None
+        self._found: set[str] = set()
 
     def run(self, findings: Sequence[Finding], report: Report) -> list[str]:
         """Correlate and decide. Returns the uids of the cases decided anew."""
@@ -45,7 +46,7 @@ class Decider:
         parts.refresh_context()
         cases = self._book.drawn(findings)
         labels = parts.labels()
-        self._begin(labels)
+        self._begin(labels, findings)
         book = self._closing.begin({case.uid for case in cases}, labels)
         asking = Asking({finding.uid: finding for finding in findings}, parts.enricher(findings), book)
         escalated = Neighbours()
@@ -83,15 +84,18 @@ class Decider:
         parts.updates.publish(parts.tenant, "queue", "")
         return decided
 
-    def _begin(self, labels: Sequence[Label]) -> None:
+    def _begin(self, labels: Sequence[Label], findings: Sequence[Finding]) -> None:
         parts = self._parts
         parts.intel.refresh()
         parts.scorecards.renew()
         self._kept_from = parts.policy.retention.kept_from(parts.clock())
         self._lake_mark, event = parts.lake.earliest_since(parts.tenant, self._lake_mark)
         self._fact_mark, fact = parts.context_book.earliest_since(self._fact_mark)
+        # Looking back finds in old events what later cases are asked about.
+        found = min((f.time for f in findings if f.uid not in self._found), default=None)
+        self._found = {f.uid for f in findings}
         # Context is asked as of the newest finding, and as of the moment after it.
-        times = [time for time in (event, None if fact is None else fact - 2) if time is not None]
+        times = [time for time in (event, found, None if fact is None else fact - 2) if time is not None]
         world = World(
             parts.catalogue.digest,
             parts.scorecard.digest(),
