@@ -2,8 +2,8 @@
 
 Answer: `{"operation", "service", "categories": [names], "shown": [{"category", "path", "value"}], "succeeded":
 bool, "error": text, "agent": "console" | "cli" | "sdk" | "terraform" | "offensive" | "other" | "", "root":
-bool, "mfa": bool | null, "read_only": bool, "traits": [names]}`. Categories: privilege_change, persistence, foreign_trust,
-exposure, logging_off, secrets_read, recon, destructive, mail_rule, exfiltration. `shown` are the request's own
+bool, "mfa": bool | null, "read_only": bool, "traits": [names]}`. Categories: privilege_change, persistence, exposure,
+foreign_trust, logging_off, secrets_read, recon, destructive, mail_rule, exfiltration. `shown` are the request's own
 parameters that make it so.
 """
 

@@ -6,8 +6,8 @@ null} | null, "asset": {"host", "addresses", "os", "role", "criticality", "owner
 {"egress_address", "public_address", "internal_address", "domain", "mail_domain", "cloud_account": booleans}}`, as it
 was true at the time of the look-up; identity and asset have all that is known of them, groups and approved tools among
 it. Of a host that is known it may be asked besides: `"user": [spellings]` gives `"owner_acts": true | false
-| null` (null: nobody owns it), `"program": name` gives `"approved": bool` (it is among the approved tools of the host or
-of that user, or of a group of theirs), `"cve": id` gives `"tagged_vulnerable": bool`.
+| null` (null: nobody owns it), `"program": name` gives `"approved": bool` (it is among the approved tools of the host
+or of that user, or of a group of theirs), `"cve": id` gives `"tagged_vulnerable": bool`.
 
 Query `{"country": "DE"}`. Answer: `{"country", "company_country": true | false | null}`; null where the owner names
 none.
