@@ -228,6 +228,7 @@ def test_nothing_runs_off_the_side(page: Page, running_console: Console, width: 
     console = running_console
     page.set_viewport_size({"width": width, "height": 800})
     log_in(page, console)
-    for path in ("/?tab=all", f"/cases/{console.case_uid}", "/ledger", "/sources", "/coverage", "/closing", "/floor", "/upload"):
+    pages = ("/?tab=all", "/ledger", "/sources", "/coverage", "/closing", "/learning", "/floor", "/upload")
+    for path in (*pages, f"/cases/{console.case_uid}"):
         page.goto(console.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path

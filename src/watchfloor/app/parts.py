@@ -14,7 +14,6 @@ from watchfloor.app.intel import TenantIntel
 from watchfloor.app.settings import Settings, read_policy
 from watchfloor.app.updates import Updates
 from watchfloor.core.case import Case
-from watchfloor.core.case import Case
 from watchfloor.core.context import Context
 from watchfloor.core.errors import NotFoundError
 from watchfloor.core.label import Label, standing

@@ -11,7 +11,7 @@ from watchfloor.cli.named import find_case, find_user, opened
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir, OutputFormat
 from watchfloor.cli.output import lines, out, put, say
 
-app = typer.Typer(help="Cases: list, show, comment, resolve, reopen, replay, reply, merge, split.", no_args_is_help=True)
+app = typer.Typer(help="Cases: list, show, comment, resolve, replay, reply, merge, split.", no_args_is_help=True)
 regroup.add_to(app)
 reply.add_to(app)
 

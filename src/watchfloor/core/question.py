@@ -63,8 +63,8 @@ class Question(Noun):
     collector: str
     query: dict[str, Any]
     """Sent to the collector, with placeholders filled; `{name?}` may be absent, others must be there. `{first}` and
-    `{last}` span the findings with one query; `{person}` is `{facet.user}` unless that stands for nobody; `{cve}` is the
-    first vulnerability that the finding or its event names."""
+    `{last}` span the findings with one query; `{person}` is `{facet.user}` unless that stands for nobody; `{cve}` is
+    the first vulnerability that the finding or its event names."""
     derive: tuple[str, ...] = ()
     """Figures reckoned from the answer, under `derived.<name>` (triage/derive.py)."""
     as_of: Literal["case", "finding", "end", "now"] = "finding"

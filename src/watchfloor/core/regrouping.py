@@ -49,7 +49,8 @@ def standing(said: Iterable[Regrouping]) -> list[Regrouping]:
 def counted_once(labels: Iterable[Label], merged_into: Mapping[str, str]) -> tuple[Label, ...]:
     """Labels, but of cases that became one case no more than one a class: an attack first, then the newest.
 
-    `merged_into` tells of a case which one holds its findings now. No label is lost: when the merging is undone, all count again.
+    `merged_into` tells of a case which one holds its findings now. No label is lost: when the merging is undone, all
+    count again.
     """
     best: dict[tuple[str, str], Label] = {}
     for label in labels:

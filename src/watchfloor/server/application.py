@@ -58,7 +58,8 @@ def create_app(
         max_body_size=settings.upload_bytes,
     )
     app.state.services = Services(desk, accounts, settings, clock, Runs(desk), Guesses(clock), Event())
-    for router in (*ROUTERS, live.router, api.signing_in, api.router, context_api.router, regroup_api.router, health.router):
+    apis = (api.signing_in, api.router, context_api.router, regroup_api.router)
+    for router in (*ROUTERS, live.router, *apis, health.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts), www_redirect=False)
