@@ -17,6 +17,7 @@ from watchfloor.app.progress import Report
 from watchfloor.app.recording import Recorder, Weighed
 from watchfloor.core.case import Case
 from watchfloor.core.clock import DAY
+from watchfloor.core.evidence import Lookup
 from watchfloor.core.finding import Finding
 from watchfloor.core.label import Label
 from watchfloor.core.question import Asked
@@ -26,6 +27,7 @@ from watchfloor.triage.decide import Inputs, decide, prepare
 from watchfloor.triage.neighbours import Neighbours
 
 CHUNK = 64
+_FINDING_CLASS = 2004
 
 
 class Decider:
@@ -208,7 +210,8 @@ def _only_closed(one: Inputs, old: DecisionRecord, new: DecisionRecord) -> bool:
     """Whether all that is new is that its product's people closed an alert, too."""
     states = [f for f in one.findings if old.changing.get(f.uid) != new.changing.get(f.uid)]
     told = {f.standing_event for f in states if f.standing != "open"}
-    fresh = [e.lookup for e in one.evidence if e.uid not in old.evidence]
+    # What a product tells of its alert is an alert's event, too: a history of alerts counts it, and that is no news.
+    fresh = [e.lookup for e in one.evidence if e.uid not in old.evidence and not _history_of_alerts(e.lookup)]
     # Another answer may lead to other questions: what was offered and left then is no new fact, nor what is left now.
     asked, left = _lookups(old.asked), _lookups(old.not_asked)
     changed = any(look.uid in asked for look in fresh)
@@ -216,6 +219,10 @@ def _only_closed(one: Inputs, old: DecisionRecord, new: DecisionRecord) -> bool:
     gone = asked - _lookups(new.asked) - _lookups(new.not_asked)
     same = old.case.findings == new.case.findings and not changed and not gone
     return same and len(told) == len(states) > 0 and told.issuperset(more)
+
+
+def _history_of_alerts(lookup: Lookup) -> bool:
+    return lookup.collector == "history" and lookup.query.get("match", {}).get("class_uid") == _FINDING_CLASS
 
 
 def _lookups(asked: Iterable[Asked]) -> set[str]:
