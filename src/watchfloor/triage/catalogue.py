@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -39,8 +39,16 @@ class Catalogue:
 
     @classmethod
     def shipped(cls, *own: Path) -> Self:
-        """The catalogue in `content/questions`, with an owner's `own` files and folders. Raises like `load`."""
-        return cls.load(folder("questions"), *own)
+        """The catalogue in `content/questions`, with an owner's `own` files and folders. Raises like `load`.
+
+        Without own ones it is read once a process: nothing changes it.
+        """
+        return cls.load(folder("questions"), *own) if own else cls._of_the_product()
+
+    @classmethod
+    @cache
+    def _of_the_product(cls) -> Self:
+        return cls.load(folder("questions"))
 
     @classmethod
     def load(cls, *paths: Path) -> Self:
