@@ -28,7 +28,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 def test_resolution_codes_are_listed_with_their_names_elsewhere() -> None:
-    text = CliRunner().invoke(app, ["case", "resolutions"], env={"COLUMNS": "400"}).stdout
+    text = " ".join(CliRunner().invoke(app, ["case", "resolutions"]).stdout.split())  # however wide the terminal is
     rows = CliRunner().invoke(app, ["case", "resolutions", "--format", "jsonl"]).stdout.splitlines()
     assert [json.loads(row)["code"] for row in rows] == list(shipped())
     for code in shipped().values():
