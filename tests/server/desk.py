@@ -31,6 +31,7 @@ from watchfloor.core.noun import Noun, canonical, digest_of, short_id
 from watchfloor.core.plan import Approval, Outcome, PlannedAction
 from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
+from watchfloor.core.regrouping import Regrouping
 from watchfloor.core.risk import Risk
 from watchfloor.core.verdict import Hypothesis, Verdict
 from watchfloor.detect.ensemble import entity_risk
@@ -51,6 +52,13 @@ class Received(Noun):
     mappings: dict[str, int]
     dead: tuple[str, ...]
     paths: tuple[str, ...]
+
+
+class NothingSaid:
+    """Nobody has said anything on which findings belong together."""
+
+    def of_case(self, case_uid: str) -> list[Regrouping]:
+        return []
 
 
 class SmallDesk:
@@ -74,6 +82,7 @@ class SmallDesk:
         self.draws: list[Draw] = []
         self.alike: list[SimilarCase] = []
         self.mailed = CaseMails((), ())
+        self.regroupings = NothingSaid()
         self.learnt = LearningView("sha256:" + "0" * 64, [], [])
         self.entries: list[Entry] = []
         self.letters: list[DeadLetter] = []

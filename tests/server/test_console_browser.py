@@ -97,7 +97,7 @@ def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         found = browser.new_page(viewport={"width": 1280, "height": 900})
-        found.set_default_timeout(20_000)
+        found.set_default_timeout(60_000)  # a busy machine is no failure
         problems: list[str] = []
         found.on("pageerror", lambda error: problems.append(str(error)))
         found.on("console", lambda m: problems.append(m.text) if worth_telling(m) else None)

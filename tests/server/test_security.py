@@ -169,6 +169,19 @@ UNSAFE = (
     ("POST", "/detections/suppress"),
     ("POST", "/detections/lift"),
     ("POST", "/detections/reload"),
+    ("POST", f"/cases/{CASE}/merge"),
+    ("POST", f"/cases/{CASE}/split"),
+    ("POST", f"/cases/{CASE}/unlink"),
+    ("POST", f"/cases/{CASE}/take-back"),
+    ("POST", f"/api/v1/cases/{CASE}/merges"),
+    ("POST", f"/api/v1/cases/{CASE}/splits"),
+    ("DELETE", f"/api/v1/cases/{CASE}/links/X"),
+    ("DELETE", f"/api/v1/cases/{CASE}/regroupings/X"),
+    ("POST", "/entities/relate"),
+    ("POST", "/entities/retract"),
+    ("POST", "/api/v1/context"),
+    ("POST", "/api/v1/context/relations"),
+    ("DELETE", "/api/v1/context/facts/X"),
 )
 
 
