@@ -226,16 +226,21 @@ def _prior(design: Design, columns: _Columns, priors: Floats, firmness: float) -
 def _factors(design: Design, columns: _Columns, weights: Floats, overlap: float) -> Floats:
     """What each answer counts of itself, given the others of its group (`core.scorecard.shrunk`)."""
     factor = np.ones_like(design.factor)
-    at: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for pair, (row, column) in enumerate(zip(design.row.tolist(), design.column.tolist(), strict=True)):
-        if columns.group[column] and np.any(weights[column]):
-            at[row, columns.group[column]].append(pair)
-    for pairs in at.values():
-        if len(pairs) > 1:
-            mine = np.round(weights[design.column[pairs]], _PLACES)
-            for k in range(3):
-                order = np.lexsort((mine[:, k], -np.abs(mine[:, k])))
-                factor[np.array(pairs)[order], k] = overlap ** np.arange(len(pairs))
+    parts = np.unique(columns.group, return_inverse=True)[1].astype(np.int64)
+    counts = np.array([bool(name) for name in columns.group], bool) & weights.any(axis=1)
+    pairs = np.flatnonzero(counts[design.column])
+    if not len(pairs):
+        return factor
+    mine = np.round(weights[design.column[pairs]], _PLACES)
+    # One number for each row's answers of one group: in order of it, the strongest of a group stands first.
+    at = design.row[pairs] * len(columns.group) + parts[design.column[pairs]]
+    steps = np.arange(len(pairs))
+    for k in range(3):
+        order = np.lexsort((mine[:, k], -np.abs(mine[:, k]), at))
+        sorted_at = at[order]
+        first = np.r_[True, sorted_at[1:] != sorted_at[:-1]]
+        rank = steps - np.maximum.accumulate(np.where(first, steps, 0))
+        factor[pairs[order], k] = (overlap ** np.arange(rank.max() + 1))[rank]
     return factor
 
 
