@@ -87,9 +87,11 @@ TASK = Task(
     "mail",
     samples,
     mails.pieces,
-    least_seen=8,
-    least_groups=5,
+    least_seen=4,
+    least_groups=3,
     strength=0.1,
     hashed=True,
     false_positives=0.02,
+    least=0.01,
+    groups_alike=True,
 )
