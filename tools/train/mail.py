@@ -87,11 +87,9 @@ TASK = Task(
     "mail",
     samples,
     mails.pieces,
-    least_seen=4,
-    least_groups=3,
+    least_seen=8,
+    least_groups=5,
     strength=0.1,
     hashed=True,
     false_positives=0.02,
-    least=0.01,
-    groups_alike=True,
 )
