@@ -60,8 +60,11 @@ def samples(data: Path) -> Iterator[Sample]:
 
 
 def of_templates() -> Iterator[Sample]:
-    """Fillings of the templates of fraud and of office mail: today's, where the messages are of 2002."""
-    yield from templates("mails.yaml", _EACH, lambda text, _: _as_plain_mail(text))
+    """Fillings of the templates of fraud and of office mail: today's, where the messages are of 2002. Each as a mail
+    and as a text of which no mail is known, which is judged by its words."""
+    for one in templates("mails.yaml", _EACH, lambda text, _: _as_plain_mail(text)):
+        yield one
+        yield one._replace(value=one.value.partition(mails.MARK)[2], scored=False)
 
 
 _LINK = re.compile(r"https?://\S+")
@@ -87,9 +90,11 @@ TASK = Task(
     "mail",
     samples,
     mails.pieces,
-    least_seen=8,
-    least_groups=5,
-    strength=0.1,
+    least_seen=4,
+    least_groups=3,
+    strength=0.3,
     hashed=True,
     false_positives=0.02,
+    least=0.01,
+    groups_alike=True,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -67,8 +68,11 @@ def pieces(mail: str) -> list[str]:
     for pattern, name in ((_LINK, " \x01link "), (_ADDRESS, " \x01address "), (_MONEY, " \x01money ")):
         text = pattern.sub(name, text)
     words = (token for token in _TOKEN.findall(text.lower())[:_MOST_WORDS] if token not in _TIMES)
-    formed = (f"is:{one}" for one in built.split("; ")) if marked else ()
-    return [*formed, *_form(subject, text), *dict.fromkeys(f"word:{_NAMES.get(token, token)}" for token in words)]
+    marks = _form(subject, text)
+    if marked:  # a text whose mail is not known may be laid out by whoever passed it on
+        marks = [*(f"is:{one}" for one in (*built.split("; "), *_laid_out(subject, body))), *marks]
+        marks += _crossed(marks)
+    return [*marks, *dict.fromkeys(f"word:{_NAMES.get(token, token)}" for token in words)]
 
 
 def _form(subject: str, text: str) -> list[str]:
@@ -81,6 +85,53 @@ def _form(subject: str, text: str) -> list[str]:
     if sum(not sign.isascii() for sign in text) > 0.2 * len(text):
         told.append("is:letters of other alphabets")
     return told
+
+
+# What these say depends on the others: links in HTML alone are not links in one person's answer.
+_CROSSED = re.compile(
+    r"is:(?:HTML|text alone|(?:up to|more than) \d+ (?:links|hosts|words$|quoted)|(?:all|some|no) links to|an answer"
+    r"|no recipient|answers that|sent to|(?:many|some|few) capitals|a sender|an address for|[\w ]+ digits in|a link"
+    r"|! in|lines of|[\w.]+ [\w. ]+% of (?:lines|words new))"
+)
+_MOST_CROSSED = 30
+
+
+def _crossed(marks: list[str]) -> Iterator[str]:
+    """Each two marks of how a mail is built and how it is addressed, as one."""
+    crossed = [mark.removeprefix("is:") for mark in marks if _CROSSED.match(mark)][:_MOST_CROSSED]
+    return (f"is:{one} & {other}" for one, other in combinations(crossed, 2))
+
+
+_LONG_WORD, _OTHER_SIGN = re.compile(r"[^\W\d_]{3,24}"), re.compile(r"[^\w\s]")
+_MOST_LINES = 2_000
+
+
+def _laid_out(subject: str, body: str) -> Iterator[str]:
+    """How a text is laid out and spelt: lines, figures, signs, capitals, words that come again."""
+    lines = body.split("\n")[:_MOST_LINES]
+    full = [line for line in lines if line.strip()]
+    indented = sum(line[0] in " \t" for line in full)
+    yield f"lines of {_up_to(max(map(len, full), default=0), (40, 66, 72, 80, 120, 400))} letters"
+    yield f"{_part(len(lines) - len(full), len(lines), (0, 10, 20, 35, 50))} of lines empty"
+    yield f"{_part(indented, len(full), (0, 5, 20, 50))} of lines indented"
+    words = _LONG_WORD.findall(body)
+    small = list(map(str.lower, words))
+    loud = sum(len(word) > 3 and word.isupper() for word in words)
+    letters, capitals = sum(map(str.isalpha, body)), sum(map(str.isupper, body))
+    yield f"{_part(loud, len(words), (0, 1, 3, 8, 20))} of words in capitals"
+    yield f"{_part(capitals, letters, (2, 4, 6, 10, 20, 40))} of letters capital"
+    yield f"{_part(sum(map(str.isdigit, body)), len(body), (0, 0.5, 1.5, 3, 6))} figures"
+    yield f"{_part(len(_OTHER_SIGN.findall(body)), len(body), (2, 3, 4.5, 7, 12))} signs"
+    yield f"{_part(len(set(small)), len(small), (20, 35, 50, 65, 80))} of words new"
+    yield f"words of {_up_to(sum(map(len, small)) / max(len(small), 1), (4.5, 5, 5.5, 6, 7))} letters"
+    for sign, steps in (("$", (0, 1, 3, 8)), ("%", (0, 1, 3, 8)), ("?", (0, 1, 3, 8)), ("!!", (0, 1, 4))):
+        yield f"{_up_to(body.count(sign), steps)} times {sign}"
+    yield f"a subject of {_up_to(len(subject), (0, 10, 20, 35, 50, 70))} letters"
+    titled = subject.split()
+    if len(titled) > 2 and sum(word[0].isupper() for word in titled) > 0.7 * len(titled):
+        yield "a subject with each word capital"
+    if subject[:1].islower():
+        yield "a subject that begins small"
 
 
 _FREE = re.compile(
@@ -96,7 +147,8 @@ _MOST_URLS = 100
 
 def form_of(mail: dict[str, Any]) -> list[str]:
     """How a mail is built and addressed, as the mail reader took it apart. No mark has text of the mail."""
-    return list(dict.fromkeys([*_built(mail), *_addressed(mail), *_titled(_text(mail, "subject"))]))
+    marks = (*_built(mail), *_linked(mail), *_addressed(mail), *_titled(_text(mail, "subject")))
+    return list(dict.fromkeys(marks))
 
 
 def _built(mail: dict[str, Any]) -> Iterator[str]:
@@ -124,6 +176,40 @@ def _built(mail: dict[str, Any]) -> Iterator[str]:
     yield from (mark for mark, held in marks.items() if held)
     kinds = {_text(one, "mime").partition("/")[0] for one in _list(mail, "attachments") if isinstance(one, dict)}
     yield from (f"{kind} attached" for kind in sorted(kinds & {"application", "image", "text", "audio", "video"}))
+
+
+_PROGRAM = re.compile(r"\.(?:cgi|pl|php|aspx?|jsp|exe)\b|/cgi-bin/", re.I)
+_SIGN_OFF = re.compile(r"remove|unsub|opt-?out", re.I)
+_CLICK = re.compile(r"\b(?:click|here)\b", re.I)
+
+
+def _linked(mail: dict[str, Any]) -> Iterator[str]:
+    """Where links lead and how they are written, beside the sender's own domain; no name of a host is told."""
+    urls = [url for url in _list(mail, "urls") if isinstance(url, str)][:_MOST_URLS]
+    hosts = [host.partition(":")[0] for host in map(_host, urls)]
+    if urls:
+        own, domains = registrable(_text(mail, "from").rpartition("@")[2]), {registrable(host) for host in hosts}
+        to_own = "all" if domains == {own} else "some" if own in domains else "no"
+        yield f"{to_own} links to the sender's domain"
+        yield f"{_part(sum('?' in url for url in urls), len(urls), (0, 20, 50, 80))} of links with a query"
+        yield f"links of {_up_to(max(map(len, urls)), (25, 40, 60, 90, 150))} letters"
+        steps = sum(len([step for step in url.split("/")[3:] if step]) for url in urls)
+        yield f"links of {_up_to(steps / len(urls), (0, 0.5, 1, 2, 3))} steps"
+    marks = {
+        "a link with @": any("@" in url for url in urls),
+        "a link with %": any("%" in url for url in urls),
+        "a link to a name with figures": any(any(map(str.isdigit, registrable(host))) for host in set(hosts)),
+        "a link to a name with a hyphen": any("-" in host for host in hosts),
+        "an encrypted link": any(url[:6].lower() == "https:" for url in urls),
+        "a link to sign off": any(map(_SIGN_OFF.search, urls)),
+        "a link to a program": any(map(_PROGRAM.search, urls)),
+    }
+    yield from (mark for mark, held in marks.items() if held)
+    texts = [_text(link, "text").strip() for link in _list(mail, "links") if isinstance(link, dict)]
+    if texts:
+        yield f"{_part(texts.count(''), len(texts), (0, 30, 70, 99))} of links without a text"
+    if any(map(_CLICK.search, texts)):
+        yield "a link that says click here"
 
 
 def _addressed(mail: dict[str, Any]) -> Iterator[str]:
@@ -170,7 +256,12 @@ def _host(url: str) -> str:
         return ""
 
 
-def _up_to(count: int, steps: tuple[int, ...]) -> str:
+def _part(count: float, of: int, steps: tuple[float, ...]) -> str:
+    """A share in percent, by steps."""
+    return f"{_up_to(100 * count / of if of else 0, steps)} %"
+
+
+def _up_to(count: float, steps: tuple[float, ...]) -> str:
     for step in steps:
         if count <= step:
             return f"up to {step}"
