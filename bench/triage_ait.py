@@ -79,7 +79,7 @@ BLANK = Scorecard(name="blank", priors={name: log(part) for name, part in PRIOR_
 """What a leak is looked for with: the expert's weights know attacks whatever the labels say."""
 CHUNK = 64
 CACHE = "WATCHFLOOR_BENCH_CACHE"
-"""A folder of one's own where cases and answers are kept from run to run, as long as nothing that makes them changes."""
+"""A folder of one's own where cases and answers are kept from run to run, unless something that makes them changes."""
 
 
 class Told(NamedTuple):
