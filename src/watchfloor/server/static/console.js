@@ -102,10 +102,10 @@ if (window.htmx && main().dataset.live) {
   stream.addEventListener("changed", (event) => {
     if (concerns(JSON.parse(event.data))) refresh();
   });
-  // A stream ends now and then and is opened again; what changed in between was told to nobody.
+  // What changed between the page and its stream, or between a stream that ended and the next, was told to nobody.
   let opened = false;
   stream.addEventListener("open", () => {
-    if (opened) refresh();
+    if (opened || !writing()) refresh();
     opened = true;
   });
   window.addEventListener("pagehide", () => stream.close());
