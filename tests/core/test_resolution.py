@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchfloor.core.chronicle import Chronicle, context_at
+from watchfloor.core.chronicle import Chronicle
 from watchfloor.core.context import Context
 from watchfloor.core.entity import Entity
 from watchfloor.core.errors import WatchfloorError
@@ -279,7 +279,7 @@ def test_who_has_an_address_is_the_same_however_it_is_asked(spans: list[tuple[st
     chronicle = Chronicle(some)
     for other in (0, 60, time):  # what was asked before changes no answer
         chronicle.at(other).resolve(IP)
-    assert chronicle.at(time).resolve(IP) == context_at(some, known=5, true=time).resolve(IP)
+    assert chronicle.at(time).resolve(IP) == Chronicle(as_known(some, 5)).at(time).resolve(IP)
     holders = {lease.entity for lease in chronicle.holders("10.0.0.7", time)}
     assert (chronicle.at(time).resolve(IP) != IP) == (len(holders) == 1)
 
@@ -296,4 +296,4 @@ def test_what_was_known_is_read_again() -> None:
     )  # fmt: skip
     known = {at: [f.value for f in as_known([old, new, taken], at)] for at in (9, 10, 19, 20, 29, 30)}
     assert known == {9: [], 10: ["low"], 19: ["low"], 20: ["high"], 29: ["high"], 30: []}
-    assert context_at([old, new, taken], known=9, true=5) == Context()
+    assert Chronicle(as_known([old, new, taken], 9)).at(5) == Context()

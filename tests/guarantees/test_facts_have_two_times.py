@@ -14,10 +14,10 @@ from watchfloor.app.decisions import DecisionRecord
 from watchfloor.app.settings import Settings
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.case import Case
-from watchfloor.core.chronicle import Chronicle, context_at
+from watchfloor.core.chronicle import Chronicle
 from watchfloor.core.clock import DAY, HOUR, parse_iso
 from watchfloor.core.entity import Entity
-from watchfloor.core.fact import FOREVER
+from watchfloor.core.fact import FOREVER, as_known
 from watchfloor.enrich.collectors.context import ContextCollector
 
 RULE = """
@@ -212,14 +212,14 @@ def test_the_context_is_a_pure_function_of_facts_and_two_times(home: tuple[Watch
     for known in (NOW - 1, NOW, clock.now - 1, clock.now, FOREVER - 1):
         stored = product.parts.context_book.as_known(known)
         for true in (FIRST - DAY, FIRST, FIRST + 4 * DAY, clock.now):
-            context = context_at(everything, known=known, true=true)
+            context = Chronicle(as_known(everything, known)).at(true)
             assert context == stored.at(true)
             for address in ("10.0.1.1", "10.0.1.2"):
                 entity = Entity(type="address", value=address)
                 assert context.resolve(entity) == stored.at(true).resolve(entity)
-    assert context_at(everything, known=NOW - 1, true=FIRST).empty
-    then = context_at(everything, known=NOW, true=FIRST + DAY).asset(host)
-    now = context_at(everything, known=clock.now, true=FIRST + DAY).asset(host)
+    assert Chronicle(as_known(everything, NOW - 1)).at(FIRST).empty
+    then = Chronicle(as_known(everything, NOW)).at(FIRST + DAY).asset(host)
+    now = Chronicle(as_known(everything, clock.now)).at(FIRST + DAY).asset(host)
     assert then is not None
     assert now is not None
     assert (then.criticality, now.criticality) == ("medium", "critical")

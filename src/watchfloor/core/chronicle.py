@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from watchfloor.core.context import Asset, Company, Context, Group, Identity, Window
-from watchfloor.core.fact import BEGINNING, CRITICALITY, FOREVER, OWNERS, Fact, as_known, as_true
+from watchfloor.core.fact import BEGINNING, CRITICALITY, FOREVER, OWNERS, Fact, as_true
 from watchfloor.core.resolution import Record, Resolution, finder, records_of, resolve
 
 _SEGMENTS = 8
@@ -40,11 +40,6 @@ class Moment(NamedTuple):
         some = [(record, entity) for entity in self.resolution.entities for record in entity]
         found = finder([record for record, _ in some])(kind, end)
         return list({id(some[index][1]): some[index][1] for index in sorted(found)}.values())
-
-
-def context_at(facts: Iterable[Fact], *, known: int, true: int) -> Context:
-    """The business context as it was known at one time and true at another (ms). A pure function of facts."""
-    return Chronicle(as_known(facts, known)).at(true)
 
 
 class Chronicle:
