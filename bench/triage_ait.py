@@ -63,7 +63,7 @@ from watchfloor.core.finding import Finding
 from watchfloor.core.policy import TriagePolicy
 from watchfloor.core.scorecard import PRIOR_SHARES, Scorecard, malice
 from watchfloor.core.verdict import Answer
-from watchfloor.enrich import Enricher, Past, collectors_for
+from watchfloor.enrich import Enricher, Events, Past, collectors_for
 from watchfloor.improve.learning import Example, fit, score
 from watchfloor.triage.case_facts import case_evidence
 from watchfloor.triage.catalogue import Catalogue
@@ -176,7 +176,7 @@ def answered(product: Watchfloor, name: str, told: Sequence[Told]) -> Iterator[J
     everything = list(findings.values())
     cases = with_risk(correlate(everything, parts.context, parts.policy.correlation), everything, parts.context)
     past = Past(everything, parts.context)
-    collectors = collectors_for(parts.lake, parts.lake.reader(parts.tenant), parts.context, parts.intel, past)
+    collectors = collectors_for(Events(parts.lake), parts.lake.reader(parts.tenant), parts.context, parts.intel, past)
     enricher = Enricher(collectors, Forgotten(), parts.clock, deadline_seconds=3_600)
     for start in range(0, len(cases), CHUNK):
         chunk = cases[start : start + CHUNK]

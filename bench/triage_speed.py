@@ -36,6 +36,7 @@ from watchfloor.core.clock import DAY
 from watchfloor.core.event import Event
 from watchfloor.core.finding import Finding
 from watchfloor.core.noun import short_id
+from watchfloor.enrich import Events
 from watchfloor.triage.bound import LabelBook
 from watchfloor.triage.correlation import correlate
 from watchfloor.triage.decide import decide, prepare
@@ -140,14 +141,16 @@ def alone(product: Watchfloor, sample: int = SAMPLE) -> tuple[list[float], list[
     findings = product.pipeline.findings()
     cases = correlate(findings, parts.context, parts.policy.correlation)
     chosen = random.Random(SEED).sample(cases, min(sample, len(cases)))
-    asking = Asking({f.uid: f for f in findings}, parts.enricher(findings), LabelBook(parts.labels()))
+    events = Events(parts.lake)
+    known = {f.uid: f for f in findings}
+    asking = Asking(known, parts.enricher(findings, events), LabelBook(parts.labels()), events)
     gatherer = Gatherer(parts)
     cpu, wall = [], []
     counts: Counter[str] = Counter()
     for case in chosen:
         began = time.process_time(), time.perf_counter()
-        ((inputs, investigation),) = gatherer.inputs([case], asking)
-        verdict = decide(inputs, prepare(inputs, investigation))
+        ((inputs, investigation, answers),) = gatherer.inputs([case], asking)
+        verdict = decide(inputs, prepare(inputs, investigation, answers))
         cpu.append((time.process_time() - began[0]) * 1_000)
         wall.append((time.perf_counter() - began[1]) * 1_000)
         counts.update(asked=len(inputs.asked), left=len(inputs.not_asked), evidence=len(inputs.evidence))

@@ -13,7 +13,7 @@ from watchfloor.core.context import Context
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.intel import Indicator, Intel, Warninglist
 from watchfloor.core.label import Label
-from watchfloor.enrich import Past, collectors_for
+from watchfloor.enrich import Events, Past, collectors_for
 from watchfloor.store.lake import Lake
 
 INTEL = Intel(
@@ -51,7 +51,7 @@ def lake(tmp_path: Path) -> Lake:
 def ask(lake: Lake, name: str, query: dict[str, Any], **more: Any) -> Evidence:
     parts = {"context": CONTEXT, "intel": INTEL, "past": Past(), **{k: more.pop(k) for k in list(more) if k in _PARTS}}
     one = lookup(name, query, **more)
-    collectors = collectors_for(lake, lake.reader(one.tenant), parts["context"], parts["intel"], parts["past"])
+    collectors = collectors_for(Events(lake), lake.reader(one.tenant), parts["context"], parts["intel"], parts["past"])
     (evidence,) = collectors[name].collect([one])
     assert evidence.lookup == one
     return evidence
@@ -226,9 +226,7 @@ def test_labels_before_as_of_of_the_same_tenant(lake: Lake) -> None:
 
 
 def test_one_look_up_that_breaks_a_collector_leaves_the_others(lake: Lake) -> None:
-    (collector,) = [
-        c for n, c in collectors_for(lake, lake.reader("acme"), CONTEXT, INTEL, Past()).items() if n == "context"
-    ]
+    collector = collectors_for(Events(lake), lake.reader("acme"), CONTEXT, INTEL, Past())["context"]
     far = lookup("context", {"time": 10**18})
     good = lookup("context", {"time": NOW})
     assert [e.status for e in collector.collect([far, good])] == ["failed", "ok"]

@@ -17,7 +17,7 @@ from watchfloor.core.finding import Detection, Finding, Severity
 from watchfloor.core.intel import Intel
 from watchfloor.core.label import Label
 from watchfloor.core.suppression import Suppression
-from watchfloor.enrich import Past, collectors_for
+from watchfloor.enrich import Events, Past, collectors_for
 from watchfloor.store.lake import Lake
 
 
@@ -43,7 +43,7 @@ def found(
 def answer(past: Past, name: str, query: dict[str, Any], as_of: int = NOW, lake: Lake | None = None) -> Any:
     reader: Any = lake.reader("acme") if lake else None
     held: Any = lake
-    collectors = collectors_for(held, reader, CONTEXT, Intel(), past)
+    collectors = collectors_for(Events(held), reader, CONTEXT, Intel(), past)
     (evidence,) = collectors[name].collect([lookup(name, query, as_of)])
     assert evidence.status == "ok", evidence.reason
     return json.loads(evidence.content)
@@ -180,7 +180,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def history(lake: Lake, match: dict[str, Any], measure: list[str], context: Context = CONTEXT, **more: Any) -> Any:
-    collector = collectors_for(lake, lake.reader("acme"), context, Intel(), Past())["history"]
+    collector = collectors_for(Events(lake), lake.reader("acme"), context, Intel(), Past())["history"]
     (evidence,) = collector.collect([lookup("history", {"match": match, "measure": measure, "days": 30, **more})])
     assert evidence.status == "ok", evidence.reason
     return json.loads(evidence.content)

@@ -20,11 +20,11 @@ from watchfloor.core.verdict import HYPOTHESES, Verdict
 from watchfloor.triage.bound import LabelBook
 from watchfloor.triage.catalogue import Catalogue
 from watchfloor.triage.decide import Inputs, decide
-from watchfloor.triage.investigator import Investigator, Reply, key_of
+from watchfloor.triage.investigator import Investigator, key_of
 from watchfloor.triage.prospects import NOTHING, entropy, informs, joined, prospect
 from watchfloor.triage.reach import range_of_group
-from watchfloor.triage.reading import value_of
-from watchfloor.triage.trace import investigator_of
+from watchfloor.triage.reading import read
+from watchfloor.triage.trace import investigator_of, reply_of
 
 VALUES = ("a", "b", "c", "d")
 FINDINGS = [finding(n, "user:alice:actor", "address:198.51.100.7:source", minute=n) for n in range(3)]
@@ -121,10 +121,9 @@ def investigated(unasked: Inputs, says: dict[str, str]) -> tuple[list[Asked], In
     done: list[Asked] = []
     while chosen := way.next():
         for choice in chosen:
-            q = by_id[choice.asked.question]
-            value, is_answer = value_of(q, evidence_of(choice.asked, says[choice.asked.lookup.uid]))
-            weights = prospect(q, unasked.scorecard).weights.get(value, NOTHING) if is_answer else None
-            way.take(choice.asked, Reply(value, weights, value == "could_not_check"))
+            question, evidence = by_id[choice.asked.question], evidence_of(choice.asked, says[choice.asked.lookup.uid])
+            weights = prospect(question, unasked.scorecard).shares
+            way.take(choice.asked, reply_of(read(question, choice.asked, evidence, weights)))
             done.append(choice.asked)
     return done, way
 
@@ -189,7 +188,7 @@ def test_the_range_of_a_group_holds_every_combination(
     members = [
         tuple({*data.draw(st.lists(st.sampled_from(vectors), min_size=1, max_size=4)), NOTHING}) for _ in vectors
     ]
-    bounds = range_of_group(members, overlap)  # type: ignore[arg-type]
+    bounds = range_of_group(tuple(members), overlap)  # type: ignore[arg-type]
     for _ in range(10):
         picked = [data.draw(st.sampled_from(m)) for m in members]
         a, b, c = joined(picked, overlap)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from watchfloor.core.finding import Detection, Finding, Severity
 from watchfloor.core.intel import ExploitedVulnerability, Indicator, Intel, Warninglist
 from watchfloor.core.label import Label
 from watchfloor.core.verdict import Answer
-from watchfloor.enrich import Past, collectors_for
+from watchfloor.enrich import Events, Past, collectors_for
 from watchfloor.store.lake import Lake
 from watchfloor.triage.case_facts import case_evidence
 from watchfloor.triage.catalogue import Catalogue
@@ -273,7 +273,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
         ),
     )
     past = Past((*findings, *before), CONTEXT, labels)
-    collectors = collectors_for(lake, lake.reader(TENANT), CONTEXT, INTEL, past)
+    collectors = collectors_for(Events(lake), lake.reader(TENANT), CONTEXT, INTEL, past)
     evidence = case_evidence([a.lookup for a in asked], case, findings)
     for one in (a.lookup for a in asked if a.lookup.uid not in evidence):
         evidence[one.uid] = collectors[one.collector].collect([one])[0]

@@ -22,6 +22,7 @@ from watchfloor.core.finding import Finding
 from watchfloor.core.label import Label
 from watchfloor.core.question import Asked
 from watchfloor.core.verdict import Disposition, Verdict
+from watchfloor.enrich import Events
 from watchfloor.enrich.collectors.history import history_days
 from watchfloor.triage.decide import Inputs, decide, prepare
 from watchfloor.triage.neighbours import Neighbours
@@ -50,7 +51,9 @@ class Decider:
         labels = parts.labels()
         self._begin(labels, findings)
         book = self._closing.begin({case.uid for case in cases}, labels)
-        asking = Asking({finding.uid: finding for finding in findings}, parts.enricher(findings), book)
+        events = Events(parts.lake)
+        known = {finding.uid: finding for finding in findings}
+        asking = Asking(known, parts.enricher(findings, events), book, events)
         escalated = Neighbours()
         waiting: list[Weighed] = []
         resting: list[tuple[Case, tuple[str, ...]]] = []
@@ -148,17 +151,18 @@ class Decider:
         """Decide each, unless the same evidence has decided it already."""
         known = self._before([one.inputs.case.uid for one in gathered])
         found = []
-        for one, investigation in gathered:
+        for one, investigation, answers in gathered:
             record = DecisionRecord.of(one, self._recorder.keep, self._lake_mark)
             verdict, old = known.get(one.case.uid, (None, None))
             if verdict is None or old is None:
-                prepared = prepare(one, investigation)
+                prepared = prepare(one, investigation, answers)
                 found.append(Weighed(one, decide(one, prepared), record, None, True, True, (), prepared))
             elif old.rests_on_the_same(record) or self._only_gone(one, old, record):
                 same = one.model_copy(update={"escalated_near": old.escalated_near})
                 found.append(Weighed(same, verdict, record, verdict, False, True, old.escalated_near))
             else:
-                waking, prepared = not _only_closed(one, old, record), prepare(one, investigation)
+                waking = not _only_closed(one, old, record)
+                prepared = prepare(one, investigation, answers)
                 now = decide(one, prepared)
                 found.append(Weighed(one, now, record, verdict, True, waking, old.escalated_near, prepared))
         return found

@@ -4,7 +4,7 @@ cases at once: the investigator of each case says what is worth asking next, unt
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from watchfloor.app.parts import Parts
 from watchfloor.core.case import Case
@@ -13,17 +13,15 @@ from watchfloor.core.facets import facets
 from watchfloor.core.finding import Finding
 from watchfloor.core.question import Asked, Question
 from watchfloor.core.scorecard import Scorecard
-from watchfloor.core.verdict import Investigation, Step
-from watchfloor.enrich import Enricher
+from watchfloor.core.verdict import Answer, Investigation, Step
+from watchfloor.enrich import Enricher, Events
 from watchfloor.triage.bound import LabelBook
 from watchfloor.triage.case_facts import case_evidence
 from watchfloor.triage.inputs import Inputs
-from watchfloor.triage.investigator import Choice, Reply
-from watchfloor.triage.prospects import NOTHING, prospect
-from watchfloor.triage.reading import value_of
-from watchfloor.triage.trace import investigator_of, step_of, told
-
-Facets = Mapping[str, Mapping[str, Any]]
+from watchfloor.triage.investigator import Choice, Key, key_of
+from watchfloor.triage.prospects import prospect
+from watchfloor.triage.reading import read
+from watchfloor.triage.trace import investigator_of, reply_of, step_of, told
 
 
 class Asking(NamedTuple):
@@ -32,13 +30,15 @@ class Asking(NamedTuple):
     findings: Mapping[str, Finding]
     enricher: Enricher
     book: LabelBook
+    events: Events
 
 
 class Gathered(NamedTuple):
-    """A case with all that was asked about it, and how that came about."""
+    """A case with all that was asked about it, how that came about, and the answers as they were read."""
 
     inputs: Inputs
     investigation: Investigation
+    answers: Mapping[Key, Answer]
 
 
 class Gatherer:
@@ -58,13 +58,14 @@ class Gatherer:
         found = []
         for one in inquiries:
             inputs = self._asked(one.unasked, one.asked, evidence)
-            found.append(Gathered(inputs, told(inputs, one.investigator, one.steps)))
+            found.append(Gathered(inputs, told(inputs, one.investigator, one.steps), one.answers))
         return found
 
     def _inquiries(self, cases: Sequence[Case], asking: Asking) -> list[_Inquiry]:
         parts = self._parts
         mine = {case.uid: [asking.findings[uid] for uid in case.findings] for case in cases}
-        known = self._facets(finding for group in mine.values() for finding in group)
+        events = asking.events.many(parts.tenant, {f.event_uid for group in mine.values() for f in group})
+        known = {uid: facets(event) for uid, event in events.items()}
         return [
             _Inquiry(
                 Inputs.of(
@@ -91,8 +92,7 @@ class Gatherer:
             own = case_evidence(lookups, inquiry.unasked.case, inquiry.unasked.findings)
             outside += [look for look in lookups if look.uid not in own]
             facts |= own
-        self._parts.evidence.put(self._parts.tenant, *facts.values())
-        return {**enricher.collect(outside), **facts}
+        return {**enricher.collect(outside, facts.values()), **facts}
 
     @staticmethod
     def _asked(unasked: Inputs, asked: Sequence[Asked], evidence: Mapping[str, Evidence]) -> Inputs:
@@ -102,10 +102,6 @@ class Gatherer:
         given = {name: getattr(unasked, name) for name in Inputs.model_fields}
         return Inputs(**given | {"asked": tuple(asked), "not_asked": tuple(left), "evidence": tuple(found.values())})
 
-    def _facets(self, findings: Iterable[Finding]) -> Facets:
-        events = self._parts.lake.events(self._parts.tenant, {f.event_uid for f in findings})
-        return {uid: facets(event) for uid, event in events.items()}
-
 
 class _Inquiry:
     """One case on its way: its inputs before anything was asked, its investigator, and what was asked so far."""
@@ -114,6 +110,7 @@ class _Inquiry:
         self.unasked = unasked
         self.investigator = investigator_of(unasked)
         self.asked: list[Asked] = []
+        self.answers: dict[Key, Answer] = {}
         self.steps: list[Step] = []
         self._rounds = 0
         self._questions: dict[str, Question] = {q.id: q for q in unasked.questions}
@@ -121,9 +118,8 @@ class _Inquiry:
     def take(self, chosen: Iterable[Choice], evidence: Mapping[str, Evidence], scorecard: Scorecard) -> None:
         self._rounds += 1
         for choice in chosen:
-            question = self._questions[choice.asked.question]
-            value, answered = value_of(question, evidence[choice.asked.lookup.uid])
-            weights = prospect(question, scorecard).weights.get(value, NOTHING) if answered else None
-            reply = Reply(value, weights, value == "could_not_check" and not answered)
-            self.steps.append(step_of(choice, reply, self._rounds, self.investigator))
-            self.asked.append(choice.asked)
+            asked, question = choice.asked, self._questions[choice.asked.question]
+            weights = prospect(question, scorecard).shares
+            answer = self.answers[key_of(asked)] = read(question, asked, evidence[asked.lookup.uid], weights)
+            self.steps.append(step_of(choice, reply_of(answer), self._rounds, self.investigator))
+            self.asked.append(asked)

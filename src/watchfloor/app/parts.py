@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from watchfloor.core.finding import Finding
     from watchfloor.core.scorecard import Scorecard
     from watchfloor.detect import Detector
-    from watchfloor.enrich import Enricher
+    from watchfloor.enrich import Enricher, Events
     from watchfloor.ingest import Normalizer
     from watchfloor.integrations import Actions, Connection
     from watchfloor.respond.executor import Executor
@@ -186,10 +186,10 @@ class Parts:
         """The expert's, or the one that a person applied last (`Scorecards.renew` looks)."""
         return self.scorecards.current()
 
-    def enricher(self, findings: Sequence[Finding]) -> Enricher:
+    def enricher(self, findings: Sequence[Finding], events: Events) -> Enricher:
         """A fresh enricher: it remembers answers for one run, so that no fact is older than the run.
 
-        `findings` are all that may be asked about as what was found before.
+        `findings` are all that may be asked about as what was found before, `events` those of the run.
         """
         from watchfloor.enrich import Enricher, Past, collectors_for
 
@@ -197,7 +197,7 @@ class Parts:
         self.refresh_context()
         reader = self.lake.reader(self.tenant)
         past = Past(findings, self.context, self.labels(), self._cases, self._suppressions)
-        collectors = collectors_for(self.lake, reader, self.context, self.intel, past)
+        collectors = collectors_for(events, reader, self.context, self.intel, past)
         return Enricher(collectors, self.evidence, self.clock)
 
     def _cases(self, uids: Iterable[str]) -> dict[str, Case]:

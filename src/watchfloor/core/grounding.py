@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from watchfloor.core.evidence import Citation, Evidence
 from watchfloor.core.noun import digest_of
@@ -15,20 +16,35 @@ def check(claim: Claim, evidence: Mapping[str, Evidence]) -> Claim:
 
     `evidence` maps evidence uids to evidence. A claim with no citation at all is not grounded.
     """
-    if not claim.citations:
-        problem = "it cites no evidence"
-    else:
-        problem = next((p for c in claim.citations if (p := problem_of(c, evidence))), "")
+    problem = problem_of_all(claim.citations, evidence)
     return claim.model_copy(update={"grounded": not problem, "problem": problem})
+
+
+def problem_of_all(citations: Sequence[Citation], evidence: Mapping[str, Evidence]) -> str:
+    """Why the first citation that does not hold does not, or the empty string; none at all hold nothing."""
+    if not citations:
+        return "it cites no evidence"
+    return next((p for c in citations if (p := problem_of(c, evidence))), "")
 
 
 def intact(evidence: Evidence) -> bool:
     """Whether the content is what the digest was taken of."""
-    return digest_of(_bytes(evidence)) == evidence.content_digest
+    return _digest(evidence.content) == evidence.content_digest
 
 
-def _bytes(evidence: Evidence) -> bytes:
-    return evidence.content.encode("utf-8", "surrogatepass")
+@lru_cache(maxsize=1_024)  # many claims cite one answer
+def _digest(content: str) -> str:
+    return digest_of(content.encode("utf-8", "surrogatepass"))
+
+
+def _reads(content: str, citation: Citation) -> bool:
+    """Whether the quote stands at the cited bytes of the text's UTF-8."""
+    start, end, quote = citation.start, citation.end, citation.quote
+    if start < 0 or not quote:
+        return False
+    if content.isascii():
+        return content[start:end] == quote
+    return content.encode("utf-8", "surrogatepass")[start:end] == quote.encode("utf-8", "surrogatepass")
 
 
 def problem_of(citation: Citation, evidence: Mapping[str, Evidence]) -> str:
@@ -40,9 +56,7 @@ def problem_of(citation: Citation, evidence: Mapping[str, Evidence]) -> str:
         return f"evidence {citation.evidence} is not the answer that was cited"
     if not intact(item) or item.content_digest != citation.content_digest:
         return f"evidence {citation.evidence} has changed since it was recorded: its digest differs"
-    content = _bytes(item)
-    quoted = content[citation.start : citation.end]
-    if citation.start < 0 or not quoted or quoted != citation.quote.encode("utf-8", "surrogatepass"):
+    if not _reads(item.content, citation):
         return f"bytes {citation.start} to {citation.end} of {citation.evidence} do not read as quoted"
     if citation.path and item.media_type == "application/json":
         return _path_problem(citation, item)

@@ -77,10 +77,16 @@ class Noun(BaseModel):
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with other fields. What was cached on this one is not taken along: it may rest on them."""
-        copied = super().model_copy(update=update, deep=deep)
-        # Not `model_fields`, which goes through a deprecation on every read: copies are made by the ten thousand.
-        for name in copied.__dict__.keys() - type(copied).__pydantic_fields__.keys():
-            del copied.__dict__[name]
+        if deep:
+            return super().model_copy(update=update, deep=deep).model_copy()
+        # Half of pydantic's own time: copies are made by the ten thousand.
+        cls, held = type(self), self.__dict__
+        copied = cls.__new__(cls)
+        fields, other = {name: held[name] for name in cls.__pydantic_fields__}, dict(update or {})
+        object.__setattr__(copied, "__dict__", fields | other)
+        object.__setattr__(copied, "__pydantic_fields_set__", self.__pydantic_fields_set__ | other.keys())
+        object.__setattr__(copied, "__pydantic_extra__", None)
+        object.__setattr__(copied, "__pydantic_private__", None)
         return copied
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -51,6 +52,11 @@ class Option(Noun):
     """A sentence with placeholders: `{entity}`, `{facet.user}`, `{finding.title}`, `{evidence.count}`, `{hit.name}`."""
     resolution: str = ""
     """The resolution code that this answer speaks for when its hypothesis leads."""
+
+    @cached_property
+    def conditions(self) -> tuple[tuple[str, Any], ...]:
+        """The parts of `when` in order of path."""
+        return tuple(sorted(self.when.items()))
 
 
 class Question(Noun):

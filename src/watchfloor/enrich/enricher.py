@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from watchfloor.core.errors import WatchfloorError
@@ -42,8 +42,9 @@ class Enricher:
         self._cache: dict[str, Evidence] = {}
         self._running: dict[str, _Batch] = {}
 
-    def collect(self, lookups: Sequence[Lookup]) -> dict[str, Evidence]:
-        """Evidence by the look-up's uid, for every look-up. All of it is recorded before this returns."""
+    def collect(self, lookups: Sequence[Lookup], made: Iterable[Evidence] = ()) -> dict[str, Evidence]:
+        """Evidence by the look-up's uid, for every look-up. All of it is recorded before this returns, and so is
+        evidence that was `made` elsewhere: a commit costs as much as the rest of a small batch."""
         wanted = {lookup.uid: lookup for lookup in lookups}
         fresh = {uid: lookup for uid, lookup in wanted.items() if uid not in self._cache}
         batches: dict[str, list[Lookup]] = defaultdict(list)
@@ -52,6 +53,8 @@ class Enricher:
         started = {name: self._start(name, batch) for name, batch in batches.items()}
         until = time.monotonic() + self._deadline
         by_tenant: dict[str, list[Evidence]] = defaultdict(list)
+        for evidence in made:
+            by_tenant[evidence.tenant].append(evidence)
         for name, batch in started.items():
             for evidence in self._finish(name, batch, until):
                 by_tenant[evidence.tenant].append(evidence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -57,9 +57,14 @@ def match(when: Mapping[str, Any], data: Any) -> Match | None:
     Parts are taken in order of path, not as written: canonical JSON does not keep the order of members, and a replay
     must read the same.
     """
+    return match_parts(sorted(when.items()), data)
+
+
+def match_parts(conditions: Iterable[tuple[str, Any]], data: Any) -> Match | None:
+    """`match` of a condition's parts that are in order already."""
     paths: list[str] = []
     hit = ""
-    for path, wanted in sorted(when.items()):
+    for path, wanted in conditions:
         found = _test(data, path, wanted)
         if found is None:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from watchfloor.core.noun import short_id
@@ -16,10 +17,11 @@ from watchfloor.core.verdict import (
 from watchfloor.triage.counterfactual import counterfactual
 from watchfloor.triage.gates import Board
 from watchfloor.triage.inputs import Inputs
+from watchfloor.triage.investigator import Key
 from watchfloor.triage.resolutions import NEEDS_PERSON, NOT_CHECKED, PLAIN, hypothesis_of
 from watchfloor.triage.stability import stability
 from watchfloor.triage.trace import never_asked, traced
-from watchfloor.triage.weighing import Weighed, leaning, weigh
+from watchfloor.triage.weighing import NOTHING_READ, Weighed, leaning, weigh
 from watchfloor.triage.wording import probability_words, sentence, verdict_name
 
 __all__ = ["Inputs", "Prepared", "decide", "prepare"]
@@ -32,9 +34,12 @@ class Prepared(NamedTuple):
     investigation: Investigation
 
 
-def prepare(inputs: Inputs, investigation: Investigation | None = None) -> Prepared:
-    """The first half of deciding. `investigation` is the one that led to these inputs, where it is at hand."""
-    weighed = weigh(inputs)
+def prepare(
+    inputs: Inputs, investigation: Investigation | None = None, known: Mapping[Key, Answer] = NOTHING_READ
+) -> Prepared:
+    """The first half of deciding. `investigation` is the one that led to these inputs, and `known` the answers that it
+    read, where they are at hand: neither changes a byte."""
+    weighed = weigh(inputs, known)
     # What is struck out was an answer while it was asked: only what is weighed counts.
     if investigation is None or any(not claim.grounded for claim in weighed.claims):
         investigation = traced(inputs, weighed.answers)

@@ -89,7 +89,13 @@ class Inputs(Noun):
         )
 
     def digest(self) -> str:
-        """Of everything. What many cases share goes in by its own digest, which is reckoned once."""
+        """Of everything, reckoned once. What many cases share goes in by its own digest."""
+        known = self.__dict__.get("_digest")
+        if known is None:
+            known = self.__dict__["_digest"] = self._reckoned()
+        return str(known)
+
+    def _reckoned(self) -> str:
         own = {name: getattr(self, name) for name in type(self).model_fields}
         shared = {
             "questions": [question.digest() for question in self.questions],

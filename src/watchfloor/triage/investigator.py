@@ -7,6 +7,7 @@ used. What a plan acts on is asked even then. See docs/explanation/deciding.md.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import exp, fsum
 from typing import Literal, NamedTuple
@@ -64,6 +65,15 @@ class Stand(NamedTuple):
     entropy: float
 
 
+class _Standing(NamedTuple):
+    """Where a ranking starts from, and which weights would turn the decision from there, as far as that was tried."""
+
+    sums: Vector
+    posterior: Vector
+    decided: tuple[bool, bool, int, int]
+    turned: dict[Vector, bool]
+
+
 def key_of(asked: Asked) -> Key:
     return (asked.question, asked.about, asked.lookup.uid)
 
@@ -75,6 +85,8 @@ class _Line:
         self.question, self.prospect = question, given
         self.open: dict[Key, Asked] = {}
         self.left_out = False
+        self.counts: Vector = NOTHING
+        """What it adds as things stand."""
         self._best: tuple[float, str, str, Vector] | None = None
         self._unknown = False
         self._outcomes: tuple[Vector, ...] | None = None
@@ -91,18 +103,13 @@ class _Line:
         if reply.weights is not None:
             found = (-malice(reply.weights), asked.about, asked.lookup.uid, reply.weights)
             self._best = found if self._best is None else min(self._best, found)
+        if self._best is not None:
+            self.counts = NOTHING if self._best[0] > 0 and self._doubtful else self._best[3]
 
     @property
     def _doubtful(self) -> bool:
         """Whether a subject is unknown, so that nothing may speak for innocence (`weighing._one_counts`)."""
         return self.left_out or self._unknown
-
-    @property
-    def counts(self) -> Vector:
-        """What it adds as things stand."""
-        if self._best is None:
-            return NOTHING
-        return NOTHING if self._best[0] > 0 and self._doubtful else self._best[3]
 
     @property
     def outcomes(self) -> tuple[Vector, ...]:
@@ -169,15 +176,18 @@ class Investigator:
             line.add(asked)
         self._groups: dict[str, list[_Line]] = {}
         self._single: list[_Line] = []
+        # Of questions without a group and of groups: what they come to now, as far as that is anything.
+        self._counting: dict[tuple[str, str], Vector] = {}
+        # Of each group: its members that weigh something now.
+        self._speaking: Counter[str] = Counter()
         for line in self._lines.values():
             if line.question.group:
                 self._groups.setdefault(line.question.group, []).append(line)
             else:
                 self._single.append(line)
         self._looked_up: set[str] = set()
-        # Of each group: where it may still go, and what it comes to now; reckoned anew when a member has answered.
+        # Of each group: where it may still go; reckoned anew when a member has answered.
         self._ranges: dict[str, Range] = {}
-        self._sums: dict[str, Vector] = {}
         self._unanswered = False
         self._size = ROUND
         self.cost = 0.0
@@ -207,9 +217,8 @@ class Investigator:
 
     def beside(self, asked: Iterable[Asked]) -> list[Choice]:
         """The given ones as a round of its own: for what somebody asked although it was not needed."""
-        posterior, sums = self._posterior(), self.sums()
-        decided = self._decided(sums)
-        return [self._choice(self._lines[a.question], a, posterior, sums, decided) for a in sorted(asked, key=key_of)]
+        stands = self._standing()
+        return [self._choice(self._lines[a.question], a, stands) for a in sorted(asked, key=key_of)]
 
     def take(self, asked: Asked, reply: Reply) -> Stand:
         """What a look-up came to. Each of a round in turn; gives where the decision stands then."""
@@ -217,12 +226,23 @@ class Investigator:
         if asked.lookup.uid not in self._looked_up:
             self._looked_up.add(asked.lookup.uid)
             self.cost += line.question.cost
-        line.take(asked, reply)
-        self._ranges.pop(line.question.group, None)
-        self._sums.pop(line.question.group, None)
+        self._take(line, asked, reply)
         self._unanswered = self._unanswered or (line.question.required and reply.unknown)
         posterior = self._posterior()
         return Stand(posterior[0], entropy(posterior))
+
+    def _take(self, line: _Line, asked: Asked, reply: Reply) -> None:
+        group, before = line.question.group, line.counts
+        line.take(asked, reply)
+        self._ranges.pop(group, None)
+        if line.counts == before:
+            return
+        self._speaking[group] += any(line.counts) - any(before)
+        if group:
+            members = [member.counts for member in self._groups[group]]
+            self._counting[group, ""] = joined(members, self._scorecard.overlap)
+        else:
+            self._counting["", line.question.id] = line.counts
 
     # When it is over
 
@@ -235,7 +255,7 @@ class Investigator:
     def may_be(self) -> Decisions:
         """All that the decision may still be."""
         required = any(line.open and line.question.required for line in self._lines.values())
-        outcomes = [line.outcomes for line in self._lines.values()]
+        outcomes = {line.outcomes for line in self._lines.values()}
         surely = any(NOTHING not in one for one in outcomes)
         maybe = any(one != (NOTHING,) for one in outcomes)
         found = decisions(
@@ -254,8 +274,8 @@ class Investigator:
         """Where the sums may still go."""
         for group, lines in self._groups.items():
             if group not in self._ranges:
-                self._ranges[group] = range_of_group([line.outcomes for line in lines], self._scorecard.overlap)
-        base = range_of([self._base])
+                self._ranges[group] = range_of_group(tuple(line.outcomes for line in lines), self._scorecard.overlap)
+        base = range_of((self._base,))
         return added([base, *(line.range for line in self._single), *self._ranges.values()])
 
     def bounds(self) -> tuple[float, float]:
@@ -273,12 +293,7 @@ class Investigator:
 
     def sums(self) -> Vector:
         """The sums as things stand."""
-        for group, lines in self._groups.items():
-            if group not in self._sums:
-                self._sums[group] = joined([line.counts for line in lines], self._scorecard.overlap)
-        parts = [self._base, *self._sums.values()]
-        parts += [counts for line in self._single if (counts := line.counts) is not NOTHING]
-        a, b, c = zip(*parts, strict=True)
+        a, b, c = zip(self._base, *self._counting.values(), strict=True)
         return (fsum(a), fsum(b), fsum(c))
 
     def _posterior(self) -> Vector:
@@ -305,12 +320,9 @@ class Investigator:
 
     def _ranked(self) -> list[Choice]:
         """The next subject of every open question, the most telling for its cost first."""
-        sums, posterior = self.sums(), self._posterior()
-        decided = self._decided(sums)
+        stands = self._standing()
         chosen = [
-            self._choice(line, next(iter(line.open.values())), posterior, sums, decided)
-            for line in self._lines.values()
-            if line.open
+            self._choice(line, next(iter(line.open.values())), stands) for line in self._lines.values() if line.open
         ]
         return sorted(chosen, key=self._rank)
 
@@ -319,19 +331,28 @@ class Investigator:
         worth = round((choice.information + choice.turns) / line.question.cost, _PLACES)
         return (-worth, not line.question.required, key_of(choice.asked))
 
-    def _choice(
-        self, line: _Line, asked: Asked, posterior: Vector, sums: Vector, decided: tuple[bool, bool, int, int]
-    ) -> Choice:
-        before = sum(
-            1 for other in self._groups.get(line.question.group, ()) if any(other.counts) and other is not line
-        )
+    def _standing(self) -> _Standing:
+        sums = self.sums()
+        return _Standing(sums, self._shares(sums), self._decided(sums), {})
+
+    def _turns(self, weights: Vector, stands: _Standing) -> bool:
+        """Whether the decision would be another with these weights added."""
+        found = stands.turned.get(weights)
+        if found is None:
+            found = stands.turned[weights] = self._decided(_plus(stands.sums, weights)) != stands.decided
+        return found
+
+    def _choice(self, line: _Line, asked: Asked, stands: _Standing) -> Choice:
+        group = line.question.group
+        before = self._speaking[group] - any(line.counts) if group else 0
         chances = line.chances(before)
+        p0, p1, p2 = stands.posterior
         turns = fsum(
-            posterior[0] * likely[0] + posterior[1] * likely[1] + posterior[2] * likely[2]
+            p0 * likely[0] + p1 * likely[1] + p2 * likely[2]
             for weights, likely in chances
-            if any(weights) and self._decided(_plus(sums, weights)) != decided
+            if self._turns(weights, stands)
         )
-        return Choice(asked, informs(posterior, chances), turns, line.question.cost, "decision")
+        return Choice(asked, informs(stands.posterior, chances), turns, line.question.cost, "decision")
 
     def _for_plan(self) -> list[Choice]:
         """Intelligence on entities: where an attack leads, a plan acts on what it names (`known_bad`)."""

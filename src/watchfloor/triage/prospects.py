@@ -13,7 +13,7 @@ from math import exp, fsum, log2
 from typing import NamedTuple
 
 from watchfloor.core.question import COULD_NOT_CHECK, Question
-from watchfloor.core.scorecard import Scorecard, shrunk
+from watchfloor.core.scorecard import Scorecard, Weights, shrunk
 from watchfloor.core.verdict import HYPOTHESES, Hypothesis
 
 Vector = tuple[float, float, float]
@@ -80,11 +80,13 @@ class Prospect:
 
     def __init__(self, question: Question, scorecard: Scorecard) -> None:
         self.overlap = scorecard.overlap
-        self.weights: dict[str, Vector] = {
-            option.value: vector(scorecard.weighs(question, option.value))
+        self.shares: dict[str, Weights] = {
+            option.value: scorecard.weighs(question, option.value)
             for option in question.answers
             if option.value != COULD_NOT_CHECK
         }
+        """What each value adds, by hypothesis; `weights` has the same as vectors."""
+        self.weights: dict[str, Vector] = {value: vector(weights) for value, weights in self.shares.items()}
         self.outcomes: tuple[Vector, ...] = tuple(sorted({*self.weights.values(), NOTHING}))
         """Every weight that the question may add in the end; nothing fits, or could not be checked, adds none."""
         self._discounted: dict[int, tuple[Chance, ...]] = {}

@@ -7,7 +7,8 @@ bounded for each hypothesis by itself, which may be done because its sum never f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 from itertools import product
 from math import exp, prod
 from typing import NamedTuple
@@ -33,17 +34,22 @@ class Range(NamedTuple):
     high: Vector
 
 
-def range_of(outcomes: Iterable[Vector]) -> Range:
+_MANY = 16_384  # many cases are asked the same, and most answers are alike
+
+
+@lru_cache(maxsize=_MANY)
+def range_of(outcomes: tuple[Vector, ...]) -> Range:
     """The range of one question, or of one combination."""
     differences = [(w[0] - w[1], w[0] - w[2], w[1] - w[2]) for w in outcomes]
     a, b, c = zip(*differences, strict=True)
     return Range((min(a), min(b), min(c)), (max(a), max(b), max(c)))
 
 
-def range_of_group(members: Sequence[Sequence[Vector]], overlap: float) -> Range:
+@lru_cache(maxsize=_MANY)
+def range_of_group(members: tuple[tuple[Vector, ...], ...], overlap: float) -> Range:
     """The range of a group, each member with its outcomes."""
     if prod(map(len, members)) <= _COMBINATIONS:
-        return range_of(joined(one, overlap) for one in product(*members))
+        return range_of(tuple(joined(one, overlap) for one in product(*members)))
     least = [shrunk([min(w[i] for w in outcomes) for outcomes in members], overlap) for i in range(len(HYPOTHESES))]
     most = [shrunk([max(w[i] for w in outcomes) for outcomes in members], overlap) for i in range(len(HYPOTHESES))]
     low, high = ([a[i] - b[j] for i, j in PAIRS] for a, b in ((least, most), (most, least)))

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from watchfloor.core.event import get_path
 from watchfloor.core.evidence import Citation, Evidence
 from watchfloor.core.question import COULD_NOT_CHECK, Asked, Option, Question
+from watchfloor.core.scorecard import Weights
 from watchfloor.core.spans import nearest
 from watchfloor.core.verdict import Answer
-from watchfloor.triage.conditions import Match, match
+from watchfloor.triage.conditions import Match, match_parts
 from watchfloor.triage.derive import sources, with_derived
 from watchfloor.triage.templates import fill_sentence
 
 
-def read(question: Question, asked: Asked, evidence: Evidence | None) -> Answer:
-    """The answer that evidence gives; the first fitting option counts. Weights are the question's own.
+def read(
+    question: Question, asked: Asked, evidence: Evidence | None, weights: Mapping[str, Weights] | None = None
+) -> Answer:
+    """The answer that evidence gives; the first fitting option counts. `weights` of each value, else
+    the question's own.
 
     No evidence, failed evidence and unreadable evidence give `could_not_check` with the reason; evidence that no
     option fits gives `not_applicable`.
     """
     found = _fit(question, evidence)
     if isinstance(found, _Fit):
-        return _answer(question, asked, found)
+        return _answer(question, asked, found, found.option.weights if weights is None else weights[found.option.value])
     return _blank(question, asked, evidence, *found)
-
-
-def value_of(question: Question, evidence: Evidence | None) -> tuple[str, bool]:
-    """The value that evidence gives, or the status of what gives none; and whether it is a value. As `read` has it."""
-    found = _fit(question, evidence)
-    return (found.option.value, True) if isinstance(found, _Fit) else (found.status, False)
 
 
 def _fit(question: Question, evidence: Evidence | None) -> _Fit | _Unfit:
@@ -47,7 +45,7 @@ def _fit(question: Question, evidence: Evidence | None) -> _Fit | _Unfit:
         return _Unfit(COULD_NOT_CHECK, f"the recorded answer cannot be read: {error}")
     data = with_derived(data, question.derive)
     for option in question.answers:
-        found = match(option.when, data)
+        found = match_parts(option.conditions, data)
         if found is None:
             continue
         if option.value == COULD_NOT_CHECK:
@@ -87,7 +85,7 @@ def _blank(question: Question, asked: Asked, evidence: Evidence | None, status: 
     )
 
 
-def _answer(question: Question, asked: Asked, fit: _Fit) -> Answer:
+def _answer(question: Question, asked: Asked, fit: _Fit, weights: Weights) -> Answer:
     option, found, data, evidence = fit
     cited = list(found.paths)
 
@@ -107,7 +105,7 @@ def _answer(question: Question, asked: Asked, fit: _Fit) -> Answer:
         status="answered",
         value=option.value,
         required=question.required,
-        weights=option.weights,
+        weights=weights,
         why=option.why,
         claim=claim,
         citations=_citations(evidence, cited),
@@ -120,15 +118,12 @@ def _citations(evidence: Evidence, paths: Iterable[str]) -> tuple[Citation, ...]
     """One citation a path; for a path that is absent, what surrounds it, which shows that it is."""
     cited: dict[str, Citation] = {}
     for path in (source for given in paths for source in sources(given)):
-        there, span = nearest(evidence.content, path)
-        if there in cited:
-            continue
-        cited[there] = Citation(
-            evidence=evidence.uid,
-            content_digest=evidence.content_digest,
-            start=span.start,
-            end=span.end,
-            quote=span.quote,
-            path=there,
-        )
+        one = _citation(evidence.uid, evidence.content_digest, evidence.content, path)
+        cited[one.path] = one
     return tuple(sorted(cited.values(), key=lambda citation: (citation.start, citation.path)))
+
+
+@lru_cache(maxsize=2_048)  # questions that read one answer mostly cite the same of it
+def _citation(uid: str, digest: str, content: str, path: str) -> Citation:
+    there, span = nearest(content, path)
+    return Citation(evidence=uid, content_digest=digest, start=span.start, end=span.end, quote=span.quote, path=there)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from watchfloor.core.clock import day_of, iso
@@ -112,7 +113,20 @@ def _need(found: re.Match[str], value_of: Callable[[str], Any]) -> Any:
 
 def fill_sentence(template: str, value_of: Callable[[str], Any]) -> str:
     """A sentence with its placeholders filled by short, printable words; what is absent reads `(none)`."""
-    return _PLACEHOLDER.sub(lambda part: words(value_of(part[1]), part[3] or ""), template)
+    return "".join(
+        part if isinstance(part, str) else words(value_of(part[0]), part[1]) for part in _sentence_parts(template)
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _sentence_parts(template: str) -> tuple[str | tuple[str, str], ...]:
+    """Plain text, and for each placeholder its name and filter."""
+    found: list[str | tuple[str, str]] = []
+    at = 0
+    for place in _PLACEHOLDER.finditer(template):
+        found += [template[at : place.start()], (place[1], place[3] or "")]
+        at = place.end()
+    return (*found, template[at:])
 
 
 def words(value: Any, shown_as: str = "") -> str:

@@ -62,7 +62,7 @@ class Terms:
 
     def posterior_of(self, weights: Mapping[str, Vector], base: Vector) -> Weights:
         """The posterior that these weights of questions give, on top of `base`."""
-        parts = [base]
+        parts: list[Vector] = []
         groups: dict[str, list[Vector]] = {}
         for uid, one in weights.items():
             group = self._group.get(uid)
@@ -71,7 +71,7 @@ class Terms:
             else:
                 groups.setdefault(group, []).append(one)
         parts += [self._join(tuple(members)) for members in groups.values()]
-        a, b, c = zip(*parts, strict=True)
+        a, b, c = zip(base, *parts, strict=True)
         return self.scorecard.posterior(
             {"malicious": fsum(a), "benign_true_positive": fsum(b), "false_positive": fsum(c)}
         )

@@ -9,7 +9,7 @@ from watchfloor.core.verdict import Answer, CouldNotCheck, Investigation, NotNee
 from watchfloor.triage.gates import could_close
 from watchfloor.triage.inputs import Inputs
 from watchfloor.triage.investigator import Choice, Investigator, Key, Reply, key_of
-from watchfloor.triage.prospects import NOTHING, prospect
+from watchfloor.triage.prospects import prospect, vector
 from watchfloor.triage.terms import base_of
 
 Stopped = Literal["settled", "all_asked", "budget"]
@@ -83,15 +83,20 @@ def never_asked(inputs: Inputs, investigation: Investigation) -> tuple[CouldNotC
 
 
 def _replies(inputs: Inputs, answers: Sequence[Answer]) -> dict[Key, Reply]:
-    weights = {q.id: prospect(q, inputs.scorecard).weights for q in inputs.questions}
+    weights = {q.id: prospect(q, inputs.scorecard).shares for q in inputs.questions}
     found: dict[Key, Reply] = {}
     for answer in answers:
-        key = (answer.question, answer.about, answer.lookups[0])
-        if answer.status == "answered":
-            found[key] = Reply(answer.value, weights[answer.question].get(answer.value, NOTHING))
-        else:
-            found[key] = Reply(answer.status, None, answer.status == "could_not_check")
+        # As read: what others left in doubt may have taken its weight away since.
+        read = weights[answer.question].get(answer.value, {})
+        found[answer.question, answer.about, answer.lookups[0]] = reply_of(answer.model_copy(update={"weights": read}))
     return found
+
+
+def reply_of(answer: Answer) -> Reply:
+    """What the investigator hears of an answer."""
+    if answer.status == "answered":
+        return Reply(answer.value, vector(answer.weights))
+    return Reply(answer.status, None, answer.status == "could_not_check")
 
 
 def step_of(choice: Choice, reply: Reply, number: int, way: Investigator) -> Step:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from watchfloor.core.evidence import Evidence
-from watchfloor.core.grounding import check, intact
+from watchfloor.core.grounding import intact, problem_of_all
 from watchfloor.core.noun import short_id
-from watchfloor.core.question import Asked, Question
 from watchfloor.core.scorecard import PLACES
 from watchfloor.core.verdict import HYPOTHESES, Answer, Claim, Hypothesis
 from watchfloor.triage.inputs import Inputs
+from watchfloor.triage.investigator import Key, key_of
+from watchfloor.triage.prospects import prospect
 from watchfloor.triage.reading import read
+
+NOTHING_READ: Mapping[Key, Answer] = MappingProxyType({})
 
 
 class Weighed(NamedTuple):
@@ -23,68 +27,64 @@ class Weighed(NamedTuple):
     claims: tuple[Claim, ...]
 
 
-def weigh(inputs: Inputs) -> Weighed:
-    """Read every question's evidence, check what it cites, and settle which answer of each question counts."""
+def weigh(inputs: Inputs, known: Mapping[Key, Answer] = NOTHING_READ) -> Weighed:
+    """Read every question's evidence, check what it cites, and settle which answer of each question counts.
+
+    `known` are answers that were read already from this evidence by these weights: that changes no byte.
+    """
     questions = {q.id: q for q in inputs.questions}
     evidence = {e.uid: e for e in inputs.evidence}
     of_lookup = {e.lookup.uid: e for e in inputs.evidence}
     left_out = {a.question: a.left_out for a in inputs.asked}
-    answers: dict[str, list[Answer]] = defaultdict(list)
-    claims: list[Claim] = []
+    read_of: dict[str, list[Answer]] = defaultdict(list)
+    struck: list[Claim] = []
     for asked in inputs.asked:
-        question = questions[asked.question]
-        answer, claim = _checked(question, asked, of_lookup.get(asked.lookup.uid), evidence, inputs)
-        answers[question.id].append(answer)
-        if claim is not None:
-            claims.append(claim)
-    counted = [a for name, given in answers.items() for a in _one_counts(given, left_out[name])]
+        question, item = questions[asked.question], of_lookup.get(asked.lookup.uid)
+        answer = known.get(key_of(asked)) or read(question, asked, item, prospect(question, inputs.scorecard).shares)
+        if problem := _problem(answer, item, evidence):
+            # What changed so that no answer fits any more is shown as struck, too, or tampering could make a question
+            # vanish.
+            struck.append(_claim(inputs.case.uid, answer, question.title, problem))
+            answer = _struck(answer, problem)
+        read_of[question.id].append(answer)
+    counted = [a for name, given in read_of.items() for a in _one_counts(given, left_out[name])]
     telling = {(a.question, a.about, a.claim) for a in counted if a.counted and any(a.weights.values())}
-    kept = [c for c in claims if not c.grounded or (c.question, c.about, c.sentence) in telling]
-    kept.sort(key=lambda c: (not c.grounded, -c.strength, c.question, c.about, c.uid))
+    grounded = (
+        _claim(inputs.case.uid, answer)
+        for given in read_of.values()
+        for answer in given
+        if answer.status == "answered" and (answer.question, answer.about, answer.claim) in telling
+    )
+    kept = sorted([*struck, *grounded], key=lambda c: (not c.grounded, -c.strength, c.question, c.about, c.uid))
     return Weighed(tuple(counted), tuple({c.uid: c for c in kept}.values()))
 
 
-def _checked(
-    question: Question,
-    asked: Asked,
-    item: Evidence | None,
-    evidence: Mapping[str, Evidence],
-    inputs: Inputs,
-) -> tuple[Answer, Claim | None]:
-    answer = read(question, asked, item)
+def _problem(answer: Answer, item: Evidence | None, evidence: Mapping[str, Evidence]) -> str:
+    """Why what was read does not hold, or the empty string."""
     if answer.status == "answered":
-        weights = inputs.scorecard.weighs(question, answer.value)
-        answer = answer.model_copy(update={"weights": weights})
-        claim = check(_claim(inputs.case.uid, answer), evidence)
-    elif item is not None and not intact(item):
-        # Changed so that no answer fits any more: still shown as struck, or tampering could make a question vanish.
-        claim = _claim(inputs.case.uid, answer.model_copy(update={"claim": question.title}))
-        claim = claim.model_copy(update={"problem": f"evidence {item.uid} has changed since it was recorded"})
-    else:
-        return answer, None
-    if claim.grounded:
-        return answer, claim
-    struck = {
-        "status": "could_not_check",
-        "weights": {},
-        "counted": False,
-        "reason": claim.problem,
-        "claim": "",
-    }
-    return answer.model_copy(update=struck), claim
+        return problem_of_all(answer.citations, evidence)
+    changed = item is not None and not intact(item)
+    return f"evidence {item.uid} has changed since it was recorded" if item is not None and changed else ""
 
 
-def _claim(case_uid: str, answer: Answer) -> Claim:
+def _struck(answer: Answer, problem: str) -> Answer:
+    nothing = {"status": "could_not_check", "weights": {}, "counted": False, "reason": problem, "claim": ""}
+    return answer.model_copy(update=nothing)
+
+
+def _claim(case_uid: str, answer: Answer, title: str = "", problem: str = "") -> Claim:
     supports, strength = leaning(answer.weights)
+    sentence = answer.claim if answer.status == "answered" else title
     return Claim(
-        uid=short_id("c", case_uid, answer.question, answer.about, answer.claim, *answer.lookups),
-        sentence=answer.claim,
+        uid=short_id("c", case_uid, answer.question, answer.about, sentence, *answer.lookups),
+        sentence=sentence,
         question=answer.question,
         about=answer.about,
         supports=supports,
         strength=strength,
         citations=answer.citations,
-        grounded=False,
+        grounded=not problem,
+        problem=problem,
     )
 
 

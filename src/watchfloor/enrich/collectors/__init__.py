@@ -14,15 +14,13 @@ from watchfloor.enrich.collectors.intel import IntelCollector
 from watchfloor.enrich.collectors.labels import LabelsCollector
 from watchfloor.enrich.collectors.traits import TraitsCollector
 from watchfloor.enrich.past import Past
-from watchfloor.store.lake import Lake
 from watchfloor.store.lake_reader import LakeReader
 
 
 def collectors_for(
-    lake: Lake, reader: LakeReader, context: Context, intel: Intelligence, past: Past
+    events: Events, reader: LakeReader, context: Context, intel: Intelligence, past: Past
 ) -> dict[str, Collector]:
     """Every collector of one tenant, by name. `reader` is a snapshot: what is written later is not seen."""
-    events = Events(lake)
     found: tuple[Collector, ...] = (
         EventCollector(events),
         HistoryCollector(reader, context),

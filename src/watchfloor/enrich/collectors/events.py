@@ -35,6 +35,14 @@ class Events:
             with suppress(WatchfloorError):
                 self._keep(tenant, self._lake.events(tenant, sorted(uids)).values(), room=len(lookups))
 
+    def many(self, tenant: str, uids: Iterable[str]) -> dict[str, Event]:
+        """Those that the lake has. Raises as `Lake.events` does for a segment that cannot be read."""
+        wanted = set(uids)
+        found = {uid: event for uid in wanted if (event := self._kept.get((tenant, uid))) is not None}
+        if fresh := self._lake.events(tenant, wanted - found.keys()):
+            self._keep(tenant, fresh.values(), room=len(fresh))
+        return found | fresh
+
     def get(self, tenant: str, uid: str) -> Event:
         """One event. Raises NotFoundError."""
         event = self._kept.get((tenant, uid))
