@@ -119,10 +119,13 @@ def _resolution(
     if verdict == "unsure":
         blocked = any(u.required for u in unchecked) or any(not c.grounded for c in weighed.claims)
         return NOT_CHECKED if blocked else NEEDS_PERSON
-    codes = {(q.id, option.value): option.resolution for q in inputs.questions for option in q.answers}
-    spoken = [
-        (-a.weights.get(hypothesis, 0.0), codes[a.question, a.value])
+    questions = {q.id: q for q in inputs.questions}
+    codes = (
+        (-a.weights.get(hypothesis, 0.0), option.resolution)
         for a in weighed.answers
-        if a.counted and a.weights and hypothesis_of(codes.get((a.question, a.value), "")) == hypothesis
-    ]
+        if a.counted and a.weights
+        for option in questions[a.question].answers
+        if option.value == a.value
+    )
+    spoken = [(weight, code) for weight, code in codes if hypothesis_of(code) == hypothesis]
     return min(spoken)[1] if spoken else PLAIN[hypothesis]
