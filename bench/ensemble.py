@@ -28,11 +28,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import beta
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from triage_baselines import share
 
 from tools.train.ensemble import (
     DATA,
@@ -205,19 +207,6 @@ def _mean(pairs: Sequence[tuple[float, int]]) -> float:
     return float(np.average([v for v, _ in pairs], weights=[n for _, n in pairs])) if pairs else float("nan")
 
 
-def interval(k: int, n: int) -> tuple[float, float]:
-    """Clopper-Pearson, 95 %."""
-    if not n:
-        return 0.0, 1.0
-    low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
-    return low, float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
-
-
-def share(k: int, n: int) -> str:
-    low, high = interval(k, n)
-    return f"{k / n if n else 0:.3f} [{low:.2f}-{high:.2f}]"
-
-
 def calibration(found: Measured) -> str:
     """Brier score, expected calibration error over ten bins, and the bins: mean p, share of attacks, units."""
     p, y = found.p, found.y
@@ -306,7 +295,7 @@ def run(split: Split, method: Method) -> Measured:
 
 def show(name: str, found: Measured) -> None:
     print(
-        f"  {name:<28} recall {share(found.hits, found.bad):<20} FPR {share(found.alarms, found.harmless):<20}"
+        f"  {name:<28} recall {share(found.hits, found.bad):<22} FPR {share(found.alarms, found.harmless):<22}"
         f" at .05 {found.at_rate:.3f}  AUC {found.auc:.3f}"
     )
 

@@ -114,13 +114,15 @@ def _form(questions: Sequence[Question], choice: int) -> Form:
 class _Subject:
     """One finding, and the entity of it that is asked about (None when the finding or the case is)."""
 
-    __slots__ = ("entity", "finding", "key", "kind", "role", "values")
+    __slots__ = ("entity", "finding", "key", "kind", "role", "spellings", "values")
 
     def __init__(self, finding: Finding, entity: Entity | None = None, role: str = "") -> None:
         self.finding, self.entity, self.role = finding, entity, role
         self.key, self.kind = (entity.key, entity.type) if entity else ("", "")
         self.values: dict[str, Any] = {}
         """What placeholders stand for, hashable: most questions use the same few."""
+        self.spellings: list[str] = []
+        """Of the entity, once somebody has asked for them."""
 
 
 class _Row(NamedTuple):
@@ -261,12 +263,12 @@ class Asker:
 
     def _spellings(self, subject: _Subject) -> list[str]:
         entity = subject.entity
-        if entity is None:
-            return []
-        time = subject.finding.time
-        raw = (i.entity for i in subject.finding.involved if self._resolve(i.entity, time) == entity)
-        known = {s for e in (entity, *raw) for s in (e.value, *self._context.at(time).spellings(e))}
-        return sorted(known)
+        if entity is not None and not subject.spellings:
+            time = subject.finding.time
+            raw = (i.entity for i in subject.finding.involved if self._resolve(i.entity, time) == entity)
+            known = {s for e in (entity, *raw) for s in (e.value, *self._context.at(time).spellings(e))}
+            subject.spellings = sorted(known)
+        return subject.spellings
 
 
 def _subjects(form: Form, rows: Sequence[_Row]) -> Iterator[_Subject]:
