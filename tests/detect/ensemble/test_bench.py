@@ -13,7 +13,6 @@ from bench.ensemble import (
     ceiling,
     conflicts,
     cut,
-    interval,
     operation,
     pairwise,
     paper_risk,
@@ -21,6 +20,7 @@ from bench.ensemble import (
     together,
     vote,
 )
+from bench.triage_baselines import interval
 from tools.train.ensemble import Example, fitted, folds, lightened, platt
 from watchfloor.core.clock import HOUR
 
