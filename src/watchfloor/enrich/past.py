@@ -17,6 +17,7 @@ from watchfloor.core.finding import Finding
 from watchfloor.core.label import Label
 from watchfloor.core.suppression import Suppression
 
+_PLACES = ("user", "host", "address")
 Timed = tuple[list[int], list[Finding]]
 """Findings in order of time, and their times (ms)."""
 
@@ -40,9 +41,9 @@ class Past:
         """Findings that involve an entity, by its key in its one spelling."""
         return self._by_entity.get(key, _NOTHING)
 
-    def of_detection(self, uid: str) -> Timed:
-        """Findings of one detection."""
-        return self._by_detection.get(uid, _NOTHING)
+    def of_detection(self, uid: str) -> tuple[list[int], list[tuple[str, ...]]]:
+        """When one detection spoke (ms, in order), and which users, hosts and addresses it named each time."""
+        return self._by_detection.get(uid, ([], []))
 
     @cached_property
     def suppressions(self) -> tuple[Suppression, ...]:
@@ -71,12 +72,12 @@ class Past:
         return dict(held)
 
     @cached_property
-    def _by_detection(self) -> dict[str, Timed]:
-        held: dict[str, Timed] = defaultdict(lambda: ([], []))
+    def _by_detection(self) -> dict[str, tuple[list[int], list[tuple[str, ...]]]]:
+        held: dict[str, tuple[list[int], list[tuple[str, ...]]]] = defaultdict(lambda: ([], []))
         for time, finding in zip(*self.all, strict=True):
-            times, findings = held[finding.detection.uid]
+            times, named = held[finding.detection.uid]
             times.append(time)
-            findings.append(finding)
+            named.append(tuple(i.entity.key for i in finding.involved if i.entity.type in _PLACES))
         return dict(held)
 
     def _keys(self, finding: Finding) -> set[str]:
@@ -115,5 +116,10 @@ _NOTHING: Timed = ([], [])
 def between(timed: Timed, since: int, before: int, most: int) -> Sequence[Finding]:
     """The findings with since <= time < before, of many the latest `most`."""
     times, findings = timed
+    return findings[span(times, since, before, most)]
+
+
+def span(times: Sequence[int], since: int, before: int, most: int) -> slice:
+    """Where the times with since <= time < before are, of many the latest `most`."""
     high = bisect_left(times, before)
-    return findings[max(bisect_left(times, since), high - most) : high]
+    return slice(max(bisect_left(times, since), high - most), high)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from watchfloor.core.noun import short_id
+from watchfloor.core.noun import digest_of, short_id
 from watchfloor.core.verdict import (
     VERDICT_ID,
     Answer,
@@ -19,7 +19,8 @@ from watchfloor.triage.gates import Board
 from watchfloor.triage.inputs import Inputs
 from watchfloor.triage.investigator import Key
 from watchfloor.triage.resolutions import NEEDS_PERSON, NOT_CHECKED, PLAIN, hypothesis_of
-from watchfloor.triage.stability import stability
+from watchfloor.triage.stability import Shaken, shaken, stability
+from watchfloor.triage.terms import Terms
 from watchfloor.triage.trace import never_asked, traced
 from watchfloor.triage.weighing import NOTHING_READ, Weighed, leaning, weigh
 from watchfloor.triage.wording import probability_words, sentence, verdict_name
@@ -32,6 +33,8 @@ class Prepared(NamedTuple):
 
     weighed: Weighed
     investigation: Investigation
+    terms: Terms
+    shaken: tuple[Shaken, ...]
 
 
 def prepare(
@@ -43,7 +46,9 @@ def prepare(
     # What is struck out was an answer while it was asked: only what is weighed counts.
     if investigation is None or any(not claim.grounded for claim in weighed.claims):
         investigation = traced(inputs, weighed.answers)
-    return Prepared(weighed, investigation)
+    terms = Terms(weighed.answers, inputs.questions, inputs.scorecard, inputs.findings)
+    seed = "|".join((inputs.case.uid, inputs.scorecard.digest(), *_rests_on(weighed)))
+    return Prepared(weighed, investigation, terms, shaken(terms, inputs.questions, digest_of(seed.encode())))
 
 
 def decide(inputs: Inputs, prepared: Prepared | None = None) -> Verdict:
@@ -51,8 +56,8 @@ def decide(inputs: Inputs, prepared: Prepared | None = None) -> Verdict:
 
     `prepared` spares the first half; it changes no byte.
     """
-    weighed, investigation = prepared or prepare(inputs)
-    board = Board(inputs, weighed, investigation)
+    weighed, investigation, terms, tries = prepared or prepare(inputs)
+    board = Board(inputs, weighed, investigation, terms)
     settled = board.settle()
     probability = settled.posterior["malicious"]
     verdict = verdict_name(settled.posterior, settled.hypothesis, bool(board.terms.counted))
@@ -80,13 +85,18 @@ def decide(inputs: Inputs, prepared: Prepared | None = None) -> Verdict:
         could_not_check=unchecked,
         investigation=investigation,
         counterfactual=counterfactual(board, settled),
-        stability=stability(board, settled),
+        stability=stability(board, settled, tries),
         gates=board.gates(probability),
-        rests_on=tuple(sorted({uid for a in weighed.answers for uid in a.evidence})),
+        rests_on=_rests_on(weighed),
         inputs_digest=digest,
         scorecard_digest=inputs.scorecard.digest(),
         policy_digest=inputs.policy.digest(),
     )
+
+
+def _rests_on(weighed: Weighed) -> tuple[str, ...]:
+    """The evidence that was read, by uid."""
+    return tuple(sorted({uid for answer in weighed.answers for uid in answer.evidence}))
 
 
 def _by_weight(answer: Answer) -> tuple[bool, bool, float, str, str, tuple[str, ...]]:

@@ -34,9 +34,8 @@ class Settled(NamedTuple):
 class Board:
     """A case with its terms and gates, which can be settled again without some of its questions."""
 
-    def __init__(self, inputs: Inputs, weighed: Weighed, investigation: Investigation) -> None:
-        self.inputs = inputs
-        self.terms = Terms(weighed.answers, inputs.questions, inputs.scorecard, inputs.findings)
+    def __init__(self, inputs: Inputs, weighed: Weighed, investigation: Investigation, terms: Terms) -> None:
+        self.inputs, self.terms = inputs, terms
         self.unchecked = [a for a in weighed.answers if a.required and a.status == "could_not_check"]
         self.struck = [c for c in weighed.claims if not c.grounded]
         self.fixed = (*standing_gates(inputs), _investigated(inputs, investigation), _near(inputs))

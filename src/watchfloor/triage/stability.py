@@ -1,21 +1,25 @@
 """Stability: the decision taken again on perturbed inputs. Arithmetic on terms only, and the same bytes every time.
 
 What is shaken, one thing at a time: each counted answer left out; each turned to its neighbour (the next stronger or
-weaker answer of the same question); all weights at once, each by up to a quarter, drawn from the inputs'
-digest; the prior odds of an attack halved and doubled; the order of the terms.
+weaker answer of the same question); all weights at once, each by up to a quarter, drawn from the case and its
+evidence; the prior odds of an attack halved and doubled; the order of the terms. What that comes to is reckoned once:
+the gates that turn it into a disposition change more often.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import log
 from typing import NamedTuple
 
 from watchfloor.core.noun import digest_of
+from watchfloor.core.question import Question
+from watchfloor.core.scorecard import Weights
 from watchfloor.core.verdict import Answer, Disposition, Fragile, Stability
 from watchfloor.triage.gates import Board, Settled
 from watchfloor.triage.prospects import Vector, malice, prospect
+from watchfloor.triage.terms import Terms
 from watchfloor.triage.wording import DISPOSITION_WORDS
 
 JITTERS, JITTER, SHUFFLES = 16, 0.25, 2
@@ -23,25 +27,42 @@ _PLACES = 4
 
 
 class _Try(NamedTuple):
+    """Other weights, or another base, to add up."""
+
     kind: str
     weights: Mapping[str, Vector]
     base: Vector
     answer: Answer | None = None
-    """The one answer that is left out or turned."""
     value: str = ""
-    """What it was turned to."""
 
 
-def stability(board: Board, settled: Settled) -> Stability:
+class Shaken(NamedTuple):
+    """What one perturbation comes to."""
+
+    posterior: Weights
+    kind: str
+    answer: Answer | None
+    """The one answer that was left out or turned, ..."""
+    value: str
+    """... and what it was turned to."""
+
+
+def shaken(terms: Terms, questions: Iterable[Question], seed: str) -> tuple[Shaken, ...]:
+    """All perturbations of a decision's terms. The same `seed` draws the same."""
+    tries = _tries(terms, {q.id: q for q in questions}, seed)
+    return tuple(Shaken(terms.posterior_of(one.weights, one.base), one.kind, one.answer, one.value) for one in tries)
+
+
+def stability(board: Board, settled: Settled, tries: Iterable[Shaken]) -> Stability:
     """How many perturbed decisions keep the disposition, and the answer on which it hangs most."""
     tried: Counter[str] = Counter()
     kept: Counter[str] = Counter()
     probabilities = [settled.posterior["malicious"]]
     worst: tuple[bool, float, str, str] | None = None
-    fragile: tuple[_Try, Disposition, float] | None = None
-    for one in _tries(board):
+    fragile: tuple[Shaken, Disposition, float] | None = None
+    for one in tries:
         without = (one.answer.question,) if one.answer is not None and not one.value else ()
-        other = board.outcome(board.terms.posterior_of(one.weights, one.base), without)
+        other = board.outcome(one.posterior, without)
         probability = other.posterior["malicious"]
         same = other.disposition == settled.disposition
         tried[one.kind] += 1
@@ -62,15 +83,13 @@ def stability(board: Board, settled: Settled) -> Stability:
     )
 
 
-def _tries(board: Board) -> Iterator[_Try]:
-    terms, questions = board.terms, {q.id: q for q in board.inputs.questions}
+def _tries(terms: Terms, questions: Mapping[str, Question], seed: str) -> Iterator[_Try]:
     weights, base = terms.weights, terms.base
     for uid, answer in sorted(terms.counted.items()):
         yield _Try("left_out", {name: w for name, w in weights.items() if name != uid}, base, answer)
         known = prospect(questions[uid], terms.scorecard).weights
         for value in _neighbours(known, answer.value):
             yield _Try("neighbour", {**weights, uid: known[value]}, base, answer, value)
-    seed = board.inputs.digest()
     for n in range(JITTERS if weights else 0):
         shaken = {uid: _times(w, 1.0 + JITTER * (2.0 * _drawn(seed, n, uid) - 1.0)) for uid, w in weights.items()}
         yield _Try("weights", shaken, base)
@@ -97,7 +116,7 @@ def _times(weights: Vector, share: float) -> Vector:
     return (weights[0] * share, weights[1] * share, weights[2] * share)
 
 
-def _told(one: _Try, disposition: Disposition, probability: float, before: Disposition) -> Fragile | None:
+def _told(one: Shaken, disposition: Disposition, probability: float, before: Disposition) -> Fragile | None:
     answer = one.answer
     if answer is None:
         return None

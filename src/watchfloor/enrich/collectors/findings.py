@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from watchfloor.core.attack import STAGE, in_order, tactic
@@ -26,12 +27,11 @@ from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.evidence import Lookup
 from watchfloor.core.finding import Finding
 from watchfloor.enrich.collectors.base import Found, LocalCollector, text_of
-from watchfloor.enrich.past import Past, between
+from watchfloor.enrich.past import Past, between, span
 
 _MOST = 500
 _MOST_OF_DETECTION = 5_000
 _NAMED = 3
-_PLACES = ("user", "host", "address")
 
 
 class FindingsCollector(LocalCollector):
@@ -76,16 +76,19 @@ class FindingsCollector(LocalCollector):
 
     def _of_detection(self, lookup: Lookup, reach: int) -> dict[str, Any]:
         query, as_of, past = lookup.query, lookup.as_of, self._past
-        found = between(past.of_detection(text_of(query, "detection")), as_of - reach, as_of, _MOST_OF_DETECTION)
+        uid = text_of(query, "detection")
+        dated, named = past.of_detection(uid)
+        some = span(dated, as_of - reach, as_of, _MOST_OF_DETECTION)
+        found = dated[some]
         times, _ = past.all
         known = bisect_left(times, as_of) - bisect_left(times, as_of - reach)
         recorded = 0 if not times or times[0] >= as_of else min(reach, as_of - times[0]) // DAY
         return {
             "count": len(found),
-            "days": len({f.time // DAY for f in found}),
+            "days": len({time // DAY for time in found}),
             "per_day": round(len(found) / max(1, recorded), 2),
-            "entities": len({i.entity.key for f in found for i in f.involved if i.entity.type in _PLACES}),
-            "idle_days": (as_of - found[-1].time) // DAY if found else None,
+            "entities": len(set(chain.from_iterable(named[some]))),
+            "idle_days": (as_of - found[-1]) // DAY if found else None,
             "recorded_days": recorded,
             "all": known,
             "share": round(len(found) / known, 3) if known else None,
