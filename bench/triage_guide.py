@@ -174,14 +174,12 @@ def everywhere(one: Incident) -> Iterable[tuple[str, str]]:
     """Classes over all organisations, narrow ones first."""
     for column in EVERYWHERE:
         yield from ((column, v) for v in one.there[column])
-    yield from (("title, entity", f"{r['AlertTitle']} {r['EntityType']} {r['EvidenceRole']}") for r in one.rows)
-    yield from (("title, verdict", f"{r['AlertTitle']} {r['SuspicionLevel']} {r['LastVerdict']}") for r in one.rows)
-    yield from (("detector, entity", f"{r['DetectorId']} {r['EntityType']} {r['EvidenceRole']}") for r in one.rows)
-    yield from (("category, entity", f"{r['Category']} {r['EntityType']} {r['EvidenceRole']}") for r in one.rows)
-    yield from (("category, verdict", f"{r['Category']} {r['SuspicionLevel']} {r['LastVerdict']}") for r in one.rows)
-    for name, column in (("title", "AlertTitle"), ("detector", "DetectorId"), ("techniques", "MitreTechniques")):
+    for name, column in (("title", "AlertTitle"), ("detector", "DetectorId"), ("category", "Category")):
+        yield from ((f"{name}, entity", f"{r[column]} {r['EntityType']} {r['EvidenceRole']}") for r in one.rows)
+        yield from ((f"{name}, verdict", f"{r[column]} {r['SuspicionLevel']} {r['LastVerdict']}") for r in one.rows)
         yield from ((name, v) for v in one.there[column])
-    yield from (("category", v) for v in one.there["Category"])
+        if name == "detector":
+            yield from (("techniques", v) for v in one.there["MitreTechniques"])
 
 
 def size(count: int, bits: int = 1) -> str:

@@ -24,8 +24,8 @@ from watchfloor.core.scorecard import Reliability, Scorecard, Weights, shrunk, t
 from watchfloor.core.verdict import HYPOTHESES
 from watchfloor.improve.example import Example, in_order, levels_of
 from watchfloor.improve.folds import folds_of
-from watchfloor.improve.regression import Coefficients, Design, Prior, loss, shares, solve, sums
-from watchfloor.improve.reliability import Entries, Fitted, Floats, Held, effective, fit_level, likeness
+from watchfloor.improve.regression import Coefficients, Design, Prior, losses, solve, sums
+from watchfloor.improve.reliability import Entries, Fitted, Floats, Held, effective, fit_levels, likeness
 
 __all__ = ["Example", "Leave", "fit", "score"]
 
@@ -34,7 +34,8 @@ Questions = Mapping[str, Question]
 NONE: Questions = MappingProxyType({})
 
 # How firmly answers are held to where they start, in labels (precision of the Gaussian); the firmest first. Priors move
-# more easily than answers, as how many attacks there are differs most between places.
+# more easily than answers, as how many attacks there are differs most between places. Answers that do not help by one
+# standard error stay where they start: of other places they would tell what was so in these.
 FIRMNESS = (512.0, 128.0, 32.0, 8.0)
 _FIRMNESS_OF_FEW = 32.0
 _FEW, _MANY, _PRIORS, _SCALES = 30, 12_000, 0.25, 8.0
@@ -77,19 +78,16 @@ def fit(
     priors = np.array([start.priors[name] for name in HYPOTHESES])
     # What a class's labels say is set against the weights as they were: weights fitted to the same labels would have
     # taken it away already.
-    expected = shares(sums(plain, _as_it_was(plain, columns, priors)))
+    as_it_was = _as_it_was(plain, columns, priors)
     levels = levels_of(known)
-    fitted, entries = [], []
-    for level in levels:
-        names, found = _entries(known, level)
-        one = fit_level(found, held, expected)
-        expected = shares(np.log(np.maximum(expected, 1e-12)) + one.without)
-        fitted.append(one)
-        entries.append(names)
+    entries = [_entries(known, level) for level in levels]
+    fitted = fit_levels([one for _, one in entries], held, sums(plain, as_it_was))
     terms = np.stack([one.without for one in fitted]) if fitted else plain.terms
     full = plain._replace(terms=terms)
-    firmness = _firmness(full, columns, priors, folds)
-    last = _solved(full, columns, _prior(full, columns, priors, firmness), start.overlap)
+    firmness = _firmness(full, held, columns, priors, folds)
+    last = as_it_was._replace(scales=np.ones(len(fitted)))
+    if np.isfinite(firmness):
+        last = _solved(full, columns, _prior(full, columns, priors, firmness), start.overlap)
     return start.model_copy(
         update={
             "name": "learnt",
@@ -97,9 +95,8 @@ def fit(
             "priors": _weights(last.priors),
             "weights": _merged(start, columns, last.weights),
             "reliability": tuple(
-                Reliability(level=level, values=_values(names, one, float(scale)))
-                for level, names, one, scale in zip(levels, entries, fitted, last.scales, strict=True)
-                if np.isfinite(one.strength)
+                Reliability(level=levels[one.level], values=_values(entries[one.level][0], one, float(scale)))
+                for one, scale in zip(fitted, last.scales, strict=True)
             ),
             "temperature": 1.0,
         }
@@ -165,10 +162,10 @@ def _held(examples: Sequence[Example], truth: Floats, leave: Leave) -> Held:
     weight = effective(np.array([float(times[key]) for key in alike]), 0.0)
     weight *= np.array([one.weight for one in examples])
     if leave == "example":
-        return Held(truth, weight, group, np.arange(len(examples), dtype=np.int64), 0.0)
+        return Held(truth, weight, group, np.arange(len(examples), dtype=np.int64))
     correlation = likeness(truth, group)
     weight *= 1.0 / (1.0 + (np.bincount(group)[group] - 1.0) * correlation)
-    return Held(truth, weight, group, group, correlation)
+    return Held(truth, weight, group, group)
 
 
 def _entries(examples: Sequence[Example], level: str) -> tuple[tuple[str, ...], Entries]:
@@ -182,26 +179,36 @@ def _entries(examples: Sequence[Example], level: str) -> tuple[tuple[str, ...], 
 
 def _as_it_was(design: Design, columns: _Columns, priors: Floats) -> Coefficients:
     """The start with other priors only: how many cases are attacks differs from place to place."""
-    prior = _prior(design, columns, priors, FIRMNESS[-1])
+    plain = design._replace(terms=design.terms[:0])
+    prior = _prior(plain, columns, priors, FIRMNESS[-1])
     fixed = prior.start.weights
     held = [bound._replace(weights=fixed) for bound in (prior.least, prior.most)]
-    return solve(design, Prior(prior.start, prior.precision, *held))
+    found = solve(plain, Prior(prior.start, prior.precision, *held))
+    return found._replace(scales=np.ones(len(design.terms)))
 
 
-def _firmness(design: Design, columns: _Columns, priors: Floats, folds: Sequence[Floats]) -> float:
-    """The firmness that explains held-out examples best; a fixed one where examples are few."""
+def _firmness(design: Design, held: Held, columns: _Columns, priors: Floats, folds: Sequence[Floats]) -> float:
+    """The firmness that explains held-out examples best, infinite where that is no more than chance would bring; a
+    fixed one where examples are few."""
     if len(design.truth) < _FEW or len(folds) < 2:
         return _FIRMNESS_OF_FEW
     # Very many examples would choose alike: a sample of them does.
     design = design.part((np.arange(len(design.truth)) % -(-len(design.truth) // _MANY) == 0).astype(float))
-    begin: list[Coefficients | None] = [None] * len(folds)
-    missed = []
+
+    def missed(fits: Sequence[Coefficients]) -> Floats:
+        each = [(1.0 - keep) * losses(design, at) for keep, at in zip(folds, fits, strict=True)]
+        return design.weight * np.sum(each, axis=0)
+
+    stays = [_as_it_was(design.part(keep), columns, priors) for keep in folds]
+    begin: list[Coefficients] = stays
+    found = []
     for firmness in FIRMNESS:
         prior = _prior(design, columns, priors, firmness)
         begin = [solve(design.part(keep), prior, at) for keep, at in zip(folds, begin, strict=True)]
-        held = zip(folds, begin, strict=True)
-        missed.append(sum(loss(design, at, design.weight * (1.0 - keep)) for keep, at in held if at))
-    return FIRMNESS[int(np.argmin(missed))]
+        found.append(missed(begin))
+    best = int(np.argmin([one.sum() for one in found]))
+    gains = np.bincount(held.unit, missed(stays) - found[best])
+    return FIRMNESS[best] if gains.sum() > np.sqrt((gains**2).sum()) else float(np.inf)
 
 
 def _solved(design: Design, columns: _Columns, prior: Prior, overlap: float) -> Coefficients:

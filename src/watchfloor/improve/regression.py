@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from watchfloor.improve.reliability import Floats, Ints
+from watchfloor.improve.reliability import Floats, Ints, shares
 
 _STEPS, _HALVINGS, _STILL = 80, 20, 1e-7
 # The curvature changes little from step to step and costs most: it is reckoned anew with every so many steps.
@@ -62,17 +62,11 @@ def sums(design: Design, at: Coefficients) -> Floats:
     return found
 
 
-def shares(logits: Floats) -> Floats:
-    """Softmax by row."""
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found: Floats = odds / odds.sum(axis=1, keepdims=True)
-    return found
-
-
-def loss(design: Design, at: Coefficients, weight: Floats) -> float:
-    """The sum of the weighted negative log-likelihoods."""
+def losses(design: Design, at: Coefficients) -> Floats:
+    """The negative log-likelihood of each example (n,)."""
     right = (shares(sums(design, at)) * design.truth).sum(axis=1)
-    return float(-(weight @ np.log(np.maximum(right, 1e-12))))
+    found: Floats = -np.log(np.maximum(right, 1e-12))
+    return found
 
 
 def solve(design: Design, prior: Prior, begin: Coefficients | None = None) -> Coefficients:
@@ -83,7 +77,7 @@ def solve(design: Design, prior: Prior, begin: Coefficients | None = None) -> Co
 
     def cost(x: Floats) -> float:
         off = x - start
-        return loss(design, _parted(x, shape), design.weight) + float(off @ (precision * off)) / 2.0
+        return float(design.weight @ losses(design, _parted(x, shape))) + float(off @ (precision * off)) / 2.0
 
     cost_now = cost(at)
     curve: Floats = np.zeros((0, 0))

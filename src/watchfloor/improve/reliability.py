@@ -6,12 +6,13 @@ set against those that all broader terms expect; the logarithm of their ratio is
     term = log((seen + s * mean) / ((labels + s) * mean)),  mean = expected / labels
 
 which is the posterior mean of a Dirichlet-multinomial whose prior is the broader levels' expectation, worth `s`
-labels. A class with few labels adds next to nothing, and levels need not nest. `s` is chosen on terms that were
-reckoned without the example's own unit (its group, or itself), so nothing explains itself.
+labels. A class with few labels adds next to nothing, and levels need not nest. Which levels count, and `s`, are chosen
+on terms that were reckoned without the example's own unit (its group, or itself), so nothing explains itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,20 +25,20 @@ Ints = npt.NDArray[np.int64]
 # at most, however little alike they are.
 STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 GROUP_LABELS = 50.0
+_FIRST = STRENGTHS.index(4.0)
 # A level has to explain this much more (nats) than it costs to have one more strength: Akaike's criterion.
 _WORTH = 1.0
+_ALIKE = 1.0
 _LEAST = 1e-6
 
 
 class Held(NamedTuple):
-    """Labels as arrays: `truth` one-hot (n, 3), `weight` (n,), `group` and `unit` (n,) as numbers. `alike` is how much
-    the cases of one group are alike (intraclass correlation, 0 to 1)."""
+    """Labels as arrays: `truth` one-hot (n, 3), `weight` (n,), `group` and `unit` (n,) as numbers."""
 
     truth: Floats
     weight: Floats
     group: Ints
     unit: Ints
-    alike: float
 
 
 class Entries(NamedTuple):
@@ -50,33 +51,118 @@ class Entries(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """A level as fitted: the term of each class (classes, 3), the terms that each example gets from the others'
-    labels (n, 3), the strength, and the labels of each class. `strength` infinite: the level explains nothing."""
+    """A level as fitted: its number among the levels, the term of each class (classes, 3), and the terms that each
+    example gets from the others' labels (n, 3)."""
 
+    level: int
     terms: Floats
     without: Floats
-    strength: float
-    labels: Floats
 
 
-def fit_level(entries: Entries, held: Held, expected: Floats) -> Fitted:
-    """One level, given what all broader terms expect of each example (n, 3)."""
-    counts = _clustered(entries, held)[:, None]
-    seen, hoped = held.truth[entries.row] * counts, expected[entries.row] * counts
-    all_seen, all_hoped = _summed(entries.value, seen, entries.classes), _summed(entries.value, hoped, entries.classes)
+class _Level(NamedTuple):
+    """What stays the same from fit to fit: what each entry's label counts (m, 1), which pair of class and unit it is
+    of, the labels seen in each class (classes, 3) and by each entry's class without its unit (m, 3), and the rows of
+    several classes."""
+
+    entries: Entries
+    count: Floats
+    pair: Ints
+    seen: Floats
+    rest: Floats
+    several: bool
+
+
+class _Link(NamedTuple):
+    """A level in a chain: which, what it is worth, what it adds to each example, the log-odds with it, and how likely
+    those make the labels."""
+
+    level: int
+    strength: int
+    without: Floats
+    logits: Floats
+    likelihood: float
+
+
+def fit_levels(entries: Sequence[Entries], held: Held, logits: Floats) -> list[Fitted]:
+    """The levels that explain held-out units, broad ones first; `logits`: what all else expects of each example (n, 3).
+
+    Not every level: a broad one would take what a narrow one explains better, and of several that say the same each
+    would be believed. The one that explains most comes first, then the one with which the chain explains most, until
+    none is worth its strength. What has nothing to add beside those chosen is not asked again.
+    """
+    levels = [_prepared(one, held) for one in entries]
+    links: list[_Link] = []
+    now, left = _likelihood(logits, held), list(range(len(levels)))
+    while left:
+        tried = {at: _chained(links, at, levels, held, logits) for at in left}
+        gains = {at: found[-1].likelihood - now if found else 0.0 for at, found in tried.items()}
+        most = max(gains.values())
+        if most <= _WORTH:
+            break
+        # Of those that explain alike the narrowest: a broad one can still come in before it, not the other way round.
+        best = max(at for at in left if gains[at] >= most - _ALIKE)
+        links, now = tried[best], now + gains[best]
+        left = [at for at in left if at != best and gains[at] > 0.0]
+    found = []
+    for link in links:
+        level = levels[link.level]
+        terms = _terms(level.seen, _expected(level, logits), STRENGTHS[link.strength])
+        found.append(Fitted(link.level, terms, link.without))
+        logits = link.logits
+    return found
+
+
+def _chained(links: Sequence[_Link], new: int, levels: Sequence[_Level], held: Held, logits: Floats) -> list[_Link]:
+    """The chain with one more level in its place: those narrower are fitted anew, and go where they add nothing."""
+    found = [link for link in links if link.level < new]
+    for at, start in [(new, _FIRST), *((link.level, link.strength) for link in links if link.level > new)]:
+        link = _fitted(at, levels[at], held, found[-1].logits if found else logits, start)
+        found += [link] if link else []
+    return found
+
+
+def _fitted(at: int, level: _Level, held: Held, logits: Floats, start: int) -> _Link | None:
+    """A level at the strength that explains held-out units best, looked for from `start`; None where it explains
+    nothing."""
+    hoped = _summed(
+        level.entries.value, expected := shares(logits)[level.entries.row] * level.count, level.entries.classes
+    )
+    own = _summed(level.pair, expected, _size(level.pair))
+    rest = hoped[level.entries.value] - own[level.pair]
+    known: dict[int, _Link] = {}
+
+    def link(strength: int) -> _Link:
+        if strength not in known:
+            terms = _terms(level.rest, rest, STRENGTHS[strength])
+            without = _most_suspicious(level, terms, len(logits))
+            after = logits + without
+            known[strength] = _Link(at, strength, without, after, _likelihood(after, held))
+        return known[strength]
+
+    best = link(start)
+    for way in (1, -1):
+        while (
+            0 <= best.strength + way < len(STRENGTHS)
+            and (more := link(best.strength + way)).likelihood > best.likelihood
+        ):
+            best = more
+    return best if best.likelihood > _likelihood(logits, held) else None
+
+
+def _prepared(entries: Entries, held: Held) -> _Level:
+    group = _numbered(entries.value, held.group[entries.row])
     pair = _numbered(entries.value, held.unit[entries.row])
-    own_seen, own_hoped = _summed(pair, seen, _size(pair)), _summed(pair, hoped, _size(pair))
-    rest_seen = all_seen[entries.value] - own_seen[pair]
-    rest_hoped = all_hoped[entries.value] - own_hoped[pair]
-    nothing: Floats = np.zeros(expected.shape)
-    best, chosen, terms = _likelihood(expected, held) + _WORTH, float(np.inf), nothing
-    for strength in STRENGTHS:
-        without = _most_suspicious(entries, _terms(rest_seen, rest_hoped, strength), len(expected))
-        likelihood = _likelihood(expected * np.exp(without), held)
-        if likelihood > best:
-            best, chosen, terms = likelihood, strength, without
-    full = _terms(all_seen, all_hoped, chosen) if np.isfinite(chosen) else np.zeros((entries.classes, 3))
-    return Fitted(full, terms, chosen, np.bincount(entries.value, minlength=entries.classes).astype(float))
+    size = np.bincount(group, minlength=_size(group))[group].astype(np.float64)
+    count = np.minimum(held.weight[entries.row], effective(size, 0.0))[:, None]
+    labels = held.truth[entries.row] * count
+    seen = _summed(entries.value, labels, entries.classes)
+    rest = seen[entries.value] - _summed(pair, labels, _size(pair))[pair]
+    return _Level(entries, count, pair, seen, rest, bool((np.diff(entries.row) == 0).any()))
+
+
+def _expected(level: _Level, logits: Floats) -> Floats:
+    """The labels that `logits` expect of each class (classes, 3)."""
+    return _summed(level.entries.value, shares(logits)[level.entries.row] * level.count, level.entries.classes)
 
 
 def _terms(seen: Floats, hoped: Floats, strength: float) -> Floats:
@@ -89,15 +175,26 @@ def _terms(seen: Floats, hoped: Floats, strength: float) -> Floats:
     return found
 
 
-def _most_suspicious(entries: Entries, terms: Floats, examples: int) -> Floats:
+def _most_suspicious(level: _Level, terms: Floats, examples: int) -> Floats:
     """Of an example's several classes the most suspicious one's terms (`Scorecard.reliable`); none: nothing."""
+    entries = level.entries
+    found: Floats = np.zeros((examples, 3))
+    if not level.several:
+        found[entries.row] = terms
+        return found
     malice = np.round(terms[:, 0] - np.maximum(terms[:, 1], terms[:, 2]), 9)
     order = np.lexsort((entries.value, -malice, entries.row))
     rows = entries.row[order]
     first = np.ones(len(rows), bool)
     first[1:] = rows[1:] != rows[:-1]
-    found: Floats = np.zeros((examples, 3))
     found[rows[first]] = terms[order][first]
+    return found
+
+
+def shares(logits: Floats) -> Floats:
+    """Softmax by row."""
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    found: Floats = odds / odds.sum(axis=1, keepdims=True)
     return found
 
 
@@ -122,15 +219,8 @@ def likeness(truth: Floats, group: Ints) -> float:
     return min(max((between - within) / whole, 0.0), 1.0) if whole > 0 else 0.0
 
 
-def _clustered(entries: Entries, held: Held) -> Floats:
-    pair = _numbered(entries.value, held.group[entries.row])
-    size = np.bincount(pair, minlength=_size(pair))[pair].astype(np.float64)
-    return effective(size, held.alike)
-
-
-def _likelihood(odds: Floats, held: Held) -> float:
-    shares = odds / odds.sum(axis=1, keepdims=True)
-    return float(held.weight @ np.log(np.maximum((shares * held.truth).sum(axis=1), 1e-12)))
+def _likelihood(logits: Floats, held: Held) -> float:
+    return float(held.weight @ np.log(np.maximum((shares(logits) * held.truth).sum(axis=1), 1e-12)))
 
 
 def _numbered(one: Ints, other: Ints) -> Ints:
