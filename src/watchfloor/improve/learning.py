@@ -25,7 +25,18 @@ from watchfloor.core.verdict import HYPOTHESES
 from watchfloor.improve.example import Example, in_order, levels_of
 from watchfloor.improve.folds import folds_of
 from watchfloor.improve.regression import Coefficients, Design, Prior, losses, solve, sums
-from watchfloor.improve.reliability import Entries, Fitted, Floats, Held, effective, fit_levels, likeness
+from watchfloor.improve.reliability import (
+    Chain,
+    Entries,
+    Fitted,
+    Floats,
+    Held,
+    choose,
+    effective,
+    fit_levels,
+    likeness,
+    tiled,
+)
 
 __all__ = ["Example", "Leave", "fit", "score"]
 
@@ -34,11 +45,10 @@ Questions = Mapping[str, Question]
 NONE: Questions = MappingProxyType({})
 
 # How firmly answers are held to where they start, in labels (precision of the Gaussian); the firmest first. Priors move
-# more easily than answers, as how many attacks there are differs most between places. Answers that do not help by one
-# standard error stay where they start: of other places they would tell what was so in these.
+# more easily than answers, as how many attacks there are differs most between places.
 FIRMNESS = (512.0, 128.0, 32.0, 8.0)
 _FIRMNESS_OF_FEW = 32.0
-_FEW, _MANY, _PRIORS, _SCALES = 30, 12_000, 0.25, 8.0
+_FEW, _MANY, _PRIORS, _SCALES, _SURE = 30, 12_000, 0.25, 8.0, 2.0
 # Levels overlap with each other and with answers: counted less than in full is allowed, more only a little.
 _SCALE_MOST = 1.5
 # What is written, so that bytes agree across machines whose exponentials differ in their last place.
@@ -54,6 +64,14 @@ class _Columns(NamedTuple):
     least: Floats
     most: Floats
     group: tuple[str, ...]
+
+
+class _Part(NamedTuple):
+    """A fold: its design, with terms learnt from what it keeps (n,) alone, and the coefficients as they were."""
+
+    design: Design
+    keep: Floats
+    as_it_was: Coefficients
 
 
 def fit(
@@ -81,10 +99,13 @@ def fit(
     as_it_was = _as_it_was(plain, columns, priors)
     levels = levels_of(known)
     entries = [_entries(known, level) for level in levels]
-    fitted = fit_levels([one for _, one in entries], held, sums(plain, as_it_was))
-    terms = np.stack([one.without for one in fitted]) if fitted else plain.terms
-    full = plain._replace(terms=terms)
-    firmness = _firmness(full, held, columns, priors, folds)
+    found = [one for _, one in entries]
+    chain, parts = _chosen(
+        plain, held, found, [(keep, _as_it_was(plain.part(keep), columns, priors)) for keep in folds]
+    )
+    fitted = fit_levels(chain, found, held, sums(plain, as_it_was))
+    full = plain._replace(terms=np.stack([one.without for one in fitted]) if fitted else plain.terms)
+    firmness = _firmness(parts, held, columns, priors)
     last = as_it_was._replace(scales=np.ones(len(fitted)))
     if np.isfinite(firmness):
         last = _solved(full, columns, _prior(full, columns, priors, firmness), start.overlap)
@@ -177,38 +198,58 @@ def _entries(examples: Sequence[Example], level: str) -> tuple[tuple[str, ...], 
     return names, Entries(row, value, len(names))
 
 
+def _chosen(
+    plain: Design, held: Held, entries: Sequence[Entries], folds: Sequence[tuple[Floats, Coefficients]]
+) -> tuple[Chain, list[_Part]]:
+    """The levels that count, and each fold with what it kept of them."""
+    keeps = [keep for keep, _ in folds]
+    chain = choose(*tiled(entries, held, keeps), np.concatenate([sums(plain, at) for _, at in folds]))
+    ones = np.ones(len(chain.levels))
+    terms = np.split(chain.terms, len(folds), axis=1)
+    return chain, [
+        _Part(plain._replace(terms=mine), keep, at._replace(scales=ones))
+        for mine, (keep, at) in zip(terms, folds, strict=True)
+    ]
+
+
 def _as_it_was(design: Design, columns: _Columns, priors: Floats) -> Coefficients:
     """The start with other priors only: how many cases are attacks differs from place to place."""
-    plain = design._replace(terms=design.terms[:0])
-    prior = _prior(plain, columns, priors, FIRMNESS[-1])
+    prior = _prior(design, columns, priors, FIRMNESS[-1])
     fixed = prior.start.weights
     held = [bound._replace(weights=fixed) for bound in (prior.least, prior.most)]
-    found = solve(plain, Prior(prior.start, prior.precision, *held))
-    return found._replace(scales=np.ones(len(design.terms)))
+    return solve(design, Prior(prior.start, prior.precision, *held))
 
 
-def _firmness(design: Design, held: Held, columns: _Columns, priors: Floats, folds: Sequence[Floats]) -> float:
-    """The firmness that explains held-out examples best, infinite where that is no more than chance would bring; a
-    fixed one where examples are few."""
-    if len(design.truth) < _FEW or len(folds) < 2:
+def _firmness(parts: Sequence[_Part], held: Held, columns: _Columns, priors: Floats) -> float:
+    """The firmness that explains held-out examples best; a fixed one where examples are few. Infinite, so that answers
+    stay where they start, where many groups show no more than chance that moved ones help in others."""
+    n = len(held.weight)
+    if n < _FEW or len(parts) < 2:
         return _FIRMNESS_OF_FEW
     # Very many examples would choose alike: a sample of them does.
-    design = design.part((np.arange(len(design.truth)) % -(-len(design.truth) // _MANY) == 0).astype(float))
+    weight = held.weight * (np.arange(n) % -(-n // _MANY) == 0)
 
     def missed(fits: Sequence[Coefficients]) -> Floats:
-        each = [(1.0 - keep) * losses(design, at) for keep, at in zip(folds, fits, strict=True)]
-        return design.weight * np.sum(each, axis=0)
+        each = [(1.0 - part.keep) * losses(part.design, at) for part, at in zip(parts, fits, strict=True)]
+        found: Floats = weight * np.sum(each, axis=0)
+        return found
 
-    stays = [_as_it_was(design.part(keep), columns, priors) for keep in folds]
-    begin: list[Coefficients] = stays
-    found = []
+    fits = [part.as_it_was for part in parts]
+    stays = least = missed(fits)
+    best = float(np.inf)
     for firmness in FIRMNESS:
-        prior = _prior(design, columns, priors, firmness)
-        begin = [solve(design.part(keep), prior, at) for keep, at in zip(folds, begin, strict=True)]
-        found.append(missed(begin))
-    best = int(np.argmin([one.sum() for one in found]))
-    gains = np.bincount(held.unit, missed(stays) - found[best])
-    return FIRMNESS[best] if gains.sum() > np.sqrt((gains**2).sum()) else float(np.inf)
+        prior = _prior(parts[0].design, columns, priors, firmness)
+        fits = [
+            solve(part.design._replace(weight=weight * part.keep), prior, at)
+            for part, at in zip(parts, fits, strict=True)
+        ]
+        now = missed(fits)
+        if np.isfinite(best) and now.sum() >= least.sum():
+            break
+        best, least = firmness, now
+    gains = np.bincount(held.unit, stays - least)
+    carries = gains.sum() > _SURE * np.sqrt((gains**2).sum())
+    return best if carries or not _FEW <= len(gains) < n else float(np.inf)
 
 
 def _solved(design: Design, columns: _Columns, prior: Prior, overlap: float) -> Coefficients:

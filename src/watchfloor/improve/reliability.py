@@ -28,7 +28,6 @@ GROUP_LABELS = 50.0
 _FIRST = STRENGTHS.index(4.0)
 # A level has to explain this much more (nats) than it costs to have one more strength: Akaike's criterion.
 _WORTH = 1.0
-_ALIKE = 1.0
 _LEAST = 1e-6
 
 
@@ -83,70 +82,137 @@ class _Link(NamedTuple):
     likelihood: float
 
 
-def fit_levels(entries: Sequence[Entries], held: Held, logits: Floats) -> list[Fitted]:
-    """The levels that explain held-out units, broad ones first; `logits`: what all else expects of each example (n, 3).
+class Chain(NamedTuple):
+    """Which levels count, broad ones first, each with its strength (of STRENGTHS), and the terms that examples get from
+    them where they were chosen (levels, n, 3)."""
+
+    levels: tuple[int, ...]
+    strengths: tuple[int, ...]
+    terms: Floats
+
+
+def choose(entries: Sequence[Entries], held: Held, judged: Floats, logits: Floats) -> Chain:
+    """The levels that explain held-out examples; `judged`: what each counts there (n,); `logits`: what all else expects
+    of it (n, 3). What is judged but has no weight in `held` is learnt from by nothing.
 
     Not every level: a broad one would take what a narrow one explains better, and of several that say the same each
     would be believed. The one that explains most comes first, then the one with which the chain explains most, until
-    none is worth its strength. What has nothing to add beside those chosen is not asked again.
+    none is worth its strength; then each chosen is exchanged where another explains more in its stead.
     """
-    levels = [_prepared(one, held) for one in entries]
-    links: list[_Link] = []
-    now, left = _likelihood(logits, held), list(range(len(levels)))
-    while left:
-        tried = {at: _chained(links, at, levels, held, logits) for at in left}
-        gains = {at: found[-1].likelihood - now if found else 0.0 for at, found in tried.items()}
-        most = max(gains.values())
-        if most <= _WORTH:
-            break
-        # Of those that explain alike the narrowest: a broad one can still come in before it, not the other way round.
-        best = max(at for at in left if gains[at] >= most - _ALIKE)
-        links, now = tried[best], now + gains[best]
-        left = [at for at in left if at != best and gains[at] > 0.0]
+    links = _Chooser([_prepared(one, held) for one in entries], held.truth, judged, logits).chosen()
+    terms: Floats = np.stack([link.without for link in links]) if links else np.zeros((0, len(logits), 3))
+    return Chain(tuple(link.level for link in links), tuple(link.strength for link in links), terms)
+
+
+class _Chooser:
+    """Chains of levels, and how likely they make the labels that are judged."""
+
+    def __init__(self, levels: Sequence[_Level], truth: Floats, judged: Floats, logits: Floats) -> None:
+        self.levels, self.truth, self.judged, self.logits = levels, truth, judged, logits
+        self.alone = self._likelihood(logits)
+
+    def chosen(self) -> list[_Link]:
+        links: list[_Link] = []
+        left = list(range(len(self.levels)))
+        while left:
+            tried = {at: self._with(links, at) for at in left}
+            best = max(left, key=lambda at: self._explains(tried[at]))
+            now = self._explains(links)
+            if self._explains(tried[best]) - now <= _WORTH:
+                break
+            # What has nothing to add beside those chosen is not asked again.
+            left = [at for at in left if at != best and self._explains(tried[at]) > now]
+            links = tried[best]
+        for old in [link.level for link in links]:
+            links = self._exchanged(links, old)
+        return links
+
+    def _exchanged(self, links: list[_Link], old: int) -> list[_Link]:
+        mine = {link.level for link in links}
+        rest = self._refitted(
+            [link for link in links if link.level < old], [link for link in links if link.level > old]
+        )
+        tried = [links, *(self._with(rest, at) for at in range(len(self.levels)) if at not in mine)]
+        return max(tried, key=self._explains)
+
+    def _with(self, links: Sequence[_Link], new: int) -> list[_Link]:
+        """The chain with one more level in its place."""
+        found = [link for link in links if link.level < new]
+        link = self._fitted(new, found[-1].logits if found else self.logits, _FIRST)
+        return self._refitted([*found, link], [link for link in links if link.level > new]) if link else [*links]
+
+    def _refitted(self, links: Sequence[_Link], narrower: Sequence[_Link]) -> list[_Link]:
+        """Narrower levels fitted anew; they go where they add nothing any more."""
+        found = [*links]
+        for old in narrower:
+            link = self._fitted(old.level, found[-1].logits if found else self.logits, old.strength)
+            found += [link] if link else []
+        return found
+
+    def _fitted(self, at: int, logits: Floats, start: int) -> _Link | None:
+        """A level at the strength that explains most, looked for from `start`; None where it explains nothing."""
+        level, known = self.levels[at], dict[int, _Link]()
+        rest = _rest(level, logits)
+
+        def link(strength: int) -> _Link:
+            if strength not in known:
+                without = _most_suspicious(level, _terms(level.rest, rest, STRENGTHS[strength]), len(logits))
+                known[strength] = _Link(at, strength, without, logits + without, self._likelihood(logits + without))
+            return known[strength]
+
+        best = link(start)
+        for way in (1, -1):
+            while 0 <= best.strength + way < len(STRENGTHS):
+                more = link(best.strength + way)
+                if more.likelihood <= best.likelihood:
+                    break
+                best = more
+        return best if best.likelihood > self._likelihood(logits) else None
+
+    def _explains(self, links: Sequence[_Link]) -> float:
+        return links[-1].likelihood if links else self.alone
+
+    def _likelihood(self, logits: Floats) -> float:
+        return float(self.judged @ np.log(np.maximum((shares(logits) * self.truth).sum(axis=1), 1e-12)))
+
+
+def fit_levels(chain: Chain, entries: Sequence[Entries], held: Held, logits: Floats) -> list[Fitted]:
+    """The chosen levels, fitted on all examples."""
     found = []
-    for link in links:
-        level = levels[link.level]
-        terms = _terms(level.seen, _expected(level, logits), STRENGTHS[link.strength])
-        found.append(Fitted(link.level, terms, link.without))
-        logits = link.logits
+    for at, strength in zip(chain.levels, chain.strengths, strict=True):
+        level = _prepared(entries[at], held)
+        hoped = _summed(level.entries.value, shares(logits)[level.entries.row] * level.count, level.entries.classes)
+        worth = STRENGTHS[strength]
+        without = _most_suspicious(level, _terms(level.rest, _rest(level, logits), worth), len(logits))
+        found.append(Fitted(at, _terms(level.seen, hoped, worth), without))
+        logits = logits + without
     return found
 
 
-def _chained(links: Sequence[_Link], new: int, levels: Sequence[_Level], held: Held, logits: Floats) -> list[_Link]:
-    """The chain with one more level in its place: those narrower are fitted anew, and go where they add nothing."""
-    found = [link for link in links if link.level < new]
-    for at, start in [(new, _FIRST), *((link.level, link.strength) for link in links if link.level > new)]:
-        link = _fitted(at, levels[at], held, found[-1].logits if found else logits, start)
-        found += [link] if link else []
-    return found
+def tiled(entries: Sequence[Entries], held: Held, keeps: Sequence[Floats]) -> tuple[list[Entries], Held, Floats]:
+    """As many copies of the examples as there are folds: each learns from what it keeps and is judged by the rest, so
+    that what is held out has a part in nothing, by no level between."""
+    n, times = len(held.weight), np.arange(len(keeps))
 
+    def again(numbers: Ints, size: int) -> Ints:
+        return (numbers + size * times[:, None]).ravel()
 
-def _fitted(at: int, level: _Level, held: Held, logits: Floats, start: int) -> _Link | None:
-    """A level at the strength that explains held-out units best, looked for from `start`; None where it explains
-    nothing."""
-    hoped = _summed(
-        level.entries.value, expected := shares(logits)[level.entries.row] * level.count, level.entries.classes
+    copies = [Entries(again(e.row, n), again(e.value, e.classes), e.classes * len(keeps)) for e in entries]
+    keep = np.concatenate(keeps)
+    weight = np.tile(held.weight, len(keeps))
+    truth = np.tile(held.truth, (len(keeps), 1))
+    return (
+        copies,
+        Held(truth, weight * keep, again(held.group, _size(held.group)), again(held.unit, _size(held.unit))),
+        weight * (1.0 - keep),
     )
-    own = _summed(level.pair, expected, _size(level.pair))
-    rest = hoped[level.entries.value] - own[level.pair]
-    known: dict[int, _Link] = {}
 
-    def link(strength: int) -> _Link:
-        if strength not in known:
-            terms = _terms(level.rest, rest, STRENGTHS[strength])
-            without = _most_suspicious(level, terms, len(logits))
-            after = logits + without
-            known[strength] = _Link(at, strength, without, after, _likelihood(after, held))
-        return known[strength]
 
-    best = link(start)
-    for way in (1, -1):
-        while (
-            0 <= best.strength + way < len(STRENGTHS)
-            and (more := link(best.strength + way)).likelihood > best.likelihood
-        ):
-            best = more
-    return best if best.likelihood > _likelihood(logits, held) else None
+def _rest(level: _Level, logits: Floats) -> Floats:
+    """The labels that `logits` expect of each entry's class without its unit (m, 3)."""
+    expected = shares(logits)[level.entries.row] * level.count
+    own = _summed(level.pair, expected, _size(level.pair))[level.pair]
+    return _summed(level.entries.value, expected, level.entries.classes)[level.entries.value] - own
 
 
 def _prepared(entries: Entries, held: Held) -> _Level:
@@ -158,11 +224,6 @@ def _prepared(entries: Entries, held: Held) -> _Level:
     seen = _summed(entries.value, labels, entries.classes)
     rest = seen[entries.value] - _summed(pair, labels, _size(pair))[pair]
     return _Level(entries, count, pair, seen, rest, bool((np.diff(entries.row) == 0).any()))
-
-
-def _expected(level: _Level, logits: Floats) -> Floats:
-    """The labels that `logits` expect of each class (classes, 3)."""
-    return _summed(level.entries.value, shares(logits)[level.entries.row] * level.count, level.entries.classes)
 
 
 def _terms(seen: Floats, hoped: Floats, strength: float) -> Floats:
@@ -217,10 +278,6 @@ def likeness(truth: Floats, group: Ints) -> float:
     size = (n - float((sizes**2).sum()) / n) / (groups - 1)
     whole = between + (size - 1.0) * within
     return min(max((between - within) / whole, 0.0), 1.0) if whole > 0 else 0.0
-
-
-def _likelihood(logits: Floats, held: Held) -> float:
-    return float(held.weight @ np.log(np.maximum((shares(logits) * held.truth).sum(axis=1), 1e-12)))
 
 
 def _numbered(one: Ints, other: Ints) -> Ints:
