@@ -60,15 +60,15 @@ class Fitted(NamedTuple):
 
 class _Level(NamedTuple):
     """What stays the same from fit to fit: what each entry's label counts (m, 1), which pair of class and unit it is
-    of, the labels seen in each class (classes, 3) and by each entry's class without its unit (m, 3), and the rows of
-    several classes."""
+    of, the labels seen in each class (classes, 3) and by each entry's class without its unit (m, 3), and where each row
+    begins, if any has several classes."""
 
     entries: Entries
     count: Floats
     pair: Ints
     seen: Floats
     rest: Floats
-    several: bool
+    begins: Ints | None
 
 
 class _Link(NamedTuple):
@@ -97,7 +97,7 @@ def choose(entries: Sequence[Entries], held: Held, judged: Floats, logits: Float
 
     Not every level: a broad one would take what a narrow one explains better, and of several that say the same each
     would be believed. The one that explains most comes first, then the one with which the chain explains most, until
-    none is worth its strength; then each chosen is exchanged where another explains more in its stead.
+    none is worth its strength. The first is exchanged where another explains more beside the second.
     """
     links = _Chooser([_prepared(one, held) for one in entries], held.truth, judged, logits).chosen()
     terms: Floats = np.stack([link.without for link in links]) if links else np.zeros((0, len(logits), 3))
@@ -108,7 +108,9 @@ class _Chooser:
     """Chains of levels, and how likely they make the labels that are judged."""
 
     def __init__(self, levels: Sequence[_Level], truth: Floats, judged: Floats, logits: Floats) -> None:
-        self.levels, self.truth, self.judged, self.logits = levels, truth, judged, logits
+        self.levels, self.logits = levels, logits
+        self.rows = np.flatnonzero(judged)
+        self.truth, self.judged = truth[self.rows], judged[self.rows]
         self.alone = self._likelihood(logits)
 
     def chosen(self) -> list[_Link]:
@@ -122,9 +124,10 @@ class _Chooser:
                 break
             # What has nothing to add beside those chosen is not asked again.
             left = [at for at in left if at != best and self._explains(tried[at]) > now]
-            links = tried[best]
-        for old in [link.level for link in links]:
-            links = self._exchanged(links, old)
+            links, first = tried[best], links
+            if len(first) == 1:
+                # The first was chosen before any broader one stood before it.
+                links = self._exchanged(links, first[0].level)
         return links
 
     def _exchanged(self, links: list[_Link], old: int) -> list[_Link]:
@@ -173,7 +176,7 @@ class _Chooser:
         return links[-1].likelihood if links else self.alone
 
     def _likelihood(self, logits: Floats) -> float:
-        return float(self.judged @ np.log(np.maximum((shares(logits) * self.truth).sum(axis=1), 1e-12)))
+        return float(self.judged @ np.log(np.maximum((shares(logits[self.rows]) * self.truth).sum(axis=1), 1e-12)))
 
 
 def fit_levels(chain: Chain, entries: Sequence[Entries], held: Held, logits: Floats) -> list[Fitted]:
@@ -223,7 +226,8 @@ def _prepared(entries: Entries, held: Held) -> _Level:
     labels = held.truth[entries.row] * count
     seen = _summed(entries.value, labels, entries.classes)
     rest = seen[entries.value] - _summed(pair, labels, _size(pair))[pair]
-    return _Level(entries, count, pair, seen, rest, bool((np.diff(entries.row) == 0).any()))
+    begins = np.flatnonzero(np.r_[True, np.diff(entries.row) > 0]) if len(entries.row) else entries.row
+    return _Level(entries, count, pair, seen, rest, begins if len(begins) < len(entries.row) else None)
 
 
 def _terms(seen: Floats, hoped: Floats, strength: float) -> Floats:
@@ -238,17 +242,16 @@ def _terms(seen: Floats, hoped: Floats, strength: float) -> Floats:
 
 def _most_suspicious(level: _Level, terms: Floats, examples: int) -> Floats:
     """Of an example's several classes the most suspicious one's terms (`Scorecard.reliable`); none: nothing."""
-    entries = level.entries
-    found: Floats = np.zeros((examples, 3))
-    if not level.several:
-        found[entries.row] = terms
+    row, found = level.entries.row, np.zeros((examples, 3))
+    if level.begins is None:
+        found[row] = terms
         return found
     malice = np.round(terms[:, 0] - np.maximum(terms[:, 1], terms[:, 2]), 9)
-    order = np.lexsort((entries.value, -malice, entries.row))
-    rows = entries.row[order]
-    first = np.ones(len(rows), bool)
-    first[1:] = rows[1:] != rows[:-1]
-    found[rows[first]] = terms[order][first]
+    most = np.repeat(np.maximum.reduceat(malice, level.begins), np.diff(np.r_[level.begins, len(row)]))
+    # Of equals the first by name, as entries stand.
+    at = np.flatnonzero(malice == most)
+    at = at[np.r_[True, np.diff(row[at]) > 0]]
+    found[row[at]] = terms[at]
     return found
 
 
