@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.improve.given import EXPERT, SHIPPED, TRUTHS, company, example, questions_of
 from watchfloor.core.errors import WatchfloorError
-from watchfloor.core.scorecard import malice
+from watchfloor.core.scorecard import Weights, malice
 from watchfloor.improve.example import Example, levels_of
 from watchfloor.improve.learning import fit, score
 
@@ -131,3 +131,20 @@ def test_the_overlap_of_answers_is_learnt_as_it_is_weighed() -> None:
     assert card.weights != apart.weights
     for one in cases[:20]:
         assert sum(score(card, one, QUESTIONS).values()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_answers_that_do_not_carry_to_other_groups_stay_where_they_start() -> None:
+    plain = EXPERT.model_copy(update={"weights": {}})
+
+    def learnt(carries: bool) -> Weights:
+        # What goes with an attack is the same everywhere, or turned round in every other company.
+        found = [
+            example(group * 10 + number, TRUTHS[number % 2], group=f"company-{group}", asked=answer)
+            for group in range(60)
+            for number in range(6)
+            for answer in ["yes" if (number % 2 == 0) == (carries or group % 2 == 0) else "no"]
+        ]
+        return fit(found, plain).weights["asked"]["yes"]
+
+    assert not any(learnt(carries=False).values())
+    assert learnt(carries=True)["malicious"] > 0.5

@@ -13,8 +13,8 @@ import numpy as np
 from watchfloor.core.noun import Noun
 from watchfloor.core.scorecard import PLACES, Scorecard, Weights
 from watchfloor.core.verdict import HYPOTHESES, Hypothesis
-from watchfloor.improve.regression import Coefficients, Design, Prior, shares, solve
-from watchfloor.improve.reliability import Floats, Ints
+from watchfloor.improve.regression import Coefficients, Design, Prior, solve
+from watchfloor.improve.reliability import Floats, Ints, shares
 
 BINS = 10
 # A mend starts from none; each of its figures is held there as if by so many labels.

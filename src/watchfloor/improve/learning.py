@@ -3,8 +3,9 @@
 Three things are fitted, each held to where it starts as firmly as held-out labels say:
 
 - what each answer weighs: a Gaussian prior at the expert's weight (`improve.regression`);
-- how each class of cases turns out by itself: shrunk to broader classes (`improve.reliability`);
-- how much such a level counts beside the answers: one number a level, a Gaussian prior at 1.
+- how each class of cases turns out by itself, in the levels that explain held-out labels: shrunk to broader classes
+  (`improve.reliability`);
+- how much such a level counts beside answers that move: one number a level, a Gaussian prior at 1.
 
 Examples are held out together by group where there are several, so that what is learnt holds in a company that was
 never seen. Where the future is the same companies' own (`leave="example"`), each example is held out by itself.

@@ -64,7 +64,7 @@ class _Level(NamedTuple):
     begins, if any has several classes."""
 
     entries: Entries
-    count: Floats
+    counts: Floats
     pair: Ints
     seen: Floats
     rest: Floats
@@ -184,7 +184,7 @@ def fit_levels(chain: Chain, entries: Sequence[Entries], held: Held, logits: Flo
     found = []
     for at, strength in zip(chain.levels, chain.strengths, strict=True):
         level = _prepared(entries[at], held)
-        hoped = _summed(level.entries.value, shares(logits)[level.entries.row] * level.count, level.entries.classes)
+        hoped = _summed(level.entries.value, shares(logits)[level.entries.row] * level.counts, level.entries.classes)
         worth = STRENGTHS[strength]
         without = _most_suspicious(level, _terms(level.rest, _rest(level, logits), worth), len(logits))
         found.append(Fitted(at, _terms(level.seen, hoped, worth), without))
@@ -213,7 +213,7 @@ def tiled(entries: Sequence[Entries], held: Held, keeps: Sequence[Floats]) -> tu
 
 def _rest(level: _Level, logits: Floats) -> Floats:
     """The labels that `logits` expect of each entry's class without its unit (m, 3)."""
-    expected = shares(logits)[level.entries.row] * level.count
+    expected = shares(logits)[level.entries.row] * level.counts
     own = _summed(level.pair, expected, _size(level.pair))[level.pair]
     return _summed(level.entries.value, expected, level.entries.classes)[level.entries.value] - own
 
