@@ -10,7 +10,7 @@ from watchfloor.improve.reliability import Entries, Floats, Held, Ints, choose, 
 GROUPS, EACH, CLASSES = 60, 6, 12
 N = GROUPS * EACH
 GROUP = np.repeat(np.arange(GROUPS), EACH)
-FOLDS = [np.where(GROUP % 3 == fold, 0.0, 1.0) for fold in range(3)]
+FOLDS = [np.where(fold == GROUP % 3, 0.0, 1.0) for fold in range(3)]
 EVEN = np.zeros((N, 3))
 NARROW = np.random.default_rng(0).integers(0, CLASSES, N)
 
