@@ -8,24 +8,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from watchfloor.app.closing import ClassRow, Closing
-from watchfloor.app.context_view import Entities
-from watchfloor.app.coverage import coverage_of
-from watchfloor.app.dead_letters import DeadLetters
-from watchfloor.app.decisions import replay
-from watchfloor.app.detections import Detections
-from watchfloor.app.intake import Intake
-from watchfloor.app.mails import CaseMails, case_mails
-from watchfloor.app.parts import Parts
-from watchfloor.app.pipeline import INGESTED, IngestReport, Pipeline
-from watchfloor.app.regroupings import Regroupings
-from watchfloor.app.risks import entity_risks
-from watchfloor.app.scorecards import LearningView
-from watchfloor.app.similar import SimilarCase, similar_cases
-from watchfloor.app.supervisor import Supervisor
-from watchfloor.app.uploads import Upload, named
+from watchfloor.app.once import once
 from watchfloor.app.views import VERDICTS, CaseView, IntakeView, LedgerState, QueueRow, Reopened, SourceRow
 from watchfloor.core.case import Case, Comment
 from watchfloor.core.closing import Draw
@@ -42,9 +27,21 @@ from watchfloor.core.policy import Policy
 from watchfloor.core.record import DeadLetter
 from watchfloor.core.risk import Risk
 from watchfloor.core.verdict import Disposition, Hypothesis, Verdict
-from watchfloor.improve.coverage import Coverage
 from watchfloor.store.case_lines import Ask, CaseLines, CasePage, Overview
 from watchfloor.store.documents import Document
+
+if TYPE_CHECKING:
+    from watchfloor.app.closing import ClassRow, Closing
+    from watchfloor.app.context_view import Entities
+    from watchfloor.app.detections import Detections
+    from watchfloor.app.mails import CaseMails
+    from watchfloor.app.pipeline import IngestReport
+    from watchfloor.app.regroupings import Regroupings
+    from watchfloor.app.scorecards import LearningView
+    from watchfloor.app.similar import SimilarCase
+    from watchfloor.app.uploads import Upload
+    from watchfloor.app.watchfloor import Watchfloor
+    from watchfloor.improve.coverage import Coverage
 
 MAX_COMMENT = 10_000
 COVERAGE_SECONDS = 300.0
@@ -53,18 +50,38 @@ COVERAGE_SECONDS = 300.0
 class Desk:
     """What a person does with cases, for the console, the API and the command line alike."""
 
-    def __init__(self, parts: Parts, pipeline: Pipeline, intake: Intake, supervisor: Supervisor) -> None:
-        self._parts, self._pipeline, self._intake, self._supervisor = parts, pipeline, intake, supervisor
+    def __init__(self, product: Watchfloor) -> None:
+        self._product, parts = product, product.parts
+        self._parts = parts
         self._lines = CaseLines(parts.documents.database)
-        self._dead_letters = DeadLetters(parts, pipeline.keeper)
-        self._closing = Closing(parts)
-        self.detections = Detections(parts, pipeline)
-        self.entities = Entities(parts)
-        self.regroupings = Regroupings(parts, pipeline)
         self._covering = threading.Lock()
         self._covered: tuple[float, Coverage | None] = (0.0, None)
         self.tenant = parts.tenant
         self.updates = parts.updates
+
+    @once
+    def detections(self) -> Detections:
+        from watchfloor.app.detections import Detections
+
+        return Detections(self._parts, self._product.pipeline)
+
+    @once
+    def entities(self) -> Entities:
+        from watchfloor.app.context_view import Entities
+
+        return Entities(self._parts)
+
+    @once
+    def regroupings(self) -> Regroupings:
+        from watchfloor.app.regroupings import Regroupings
+
+        return Regroupings(self._parts, self._product.pipeline)
+
+    @once
+    def _closing(self) -> Closing:
+        from watchfloor.app.closing import Closing
+
+        return Closing(self._parts)
 
     @property
     def policy(self) -> Policy:
@@ -93,6 +110,10 @@ class Desk:
         verdicts = documents.latest_each(tenant, Verdict, uids)
         return [QueueRow(case, verdicts.get(case.uid)) for case in documents.get_many(tenant, Case, uids)]
 
+    def count(self, disposition: Disposition | None = None) -> int:
+        """How many cases `queue` has without a limit."""
+        return self._lines.count(self.tenant, disposition=disposition)
+
     def case_view(self, case_uid: str) -> CaseView:
         """All that a case page shows. Raises NotFoundError."""
         documents, tenant = self._parts.documents, self.tenant
@@ -112,6 +133,8 @@ class Desk:
 
     def similar(self, case_uid: str) -> list[SimilarCase]:
         """The nearest earlier cases and how they ended, as is known now."""
+        from watchfloor.app.similar import similar_cases
+
         return similar_cases(self._parts, case_uid)
 
     def reopened(self, case_uids: Sequence[str]) -> dict[str, Reopened]:
@@ -121,10 +144,14 @@ class Desk:
 
     def entity_risks(self, case_uid: str) -> dict[str, Risk]:
         """Of the first entities of a case, by key, the greatest first: the risk over all their cases, then."""
+        from watchfloor.app.risks import entity_risks
+
         return entity_risks(self._parts, self._lines, case_uid)
 
     def mails(self, case_uid: str) -> CaseMails:
         """The campaigns of a case's mails, and drafts of what to answer who reported them."""
+        from watchfloor.app.mails import case_mails
+
         case = self._parts.documents.get(self.tenant, Case, case_uid)
         verdict = self._parts.documents.latest(self.tenant, Verdict, case_uid)
         return case_mails(self._parts, case, verdict, self._label(case_uid))
@@ -157,7 +184,7 @@ class Desk:
         return self._closing.reviews()
 
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        return self._dead_letters.find(limit=limit)
+        return self._product.dead_letters.find(limit=limit)
 
     def ledger_entries(self, limit: int = 100) -> list[Entry]:
         """The newest entries first."""
@@ -189,7 +216,7 @@ class Desk:
         """What has come from where, the newest first."""
         letters = self._parts.documents.find(self.tenant, DeadLetter, limit=None)
         dead = Counter(letter.source for letter in letters if letter.status == "dead")
-        live = self._intake.live_rows()
+        live = self._product.intake.live_rows()
         rows = {
             source: SourceRow(source, mappings, events, dead.pop(source, 0), last, live.pop(source, None))
             for source, mappings, events, last in self._parts.lake.sources(self.tenant)
@@ -199,13 +226,15 @@ class Desk:
 
     def intake_view(self) -> IntakeView:
         """How live intake stands at this moment."""
-        waiting = self._intake.waiting
-        collected, troubles = self._supervisor.look()
+        waiting = self._product.intake.waiting
+        collected, troubles = self._product.supervisor.look()
         feeds = tuple(self._parts.intel_store.feeds(self.tenant))
-        return IntakeView(*(waiting or (0, 0)), (*self._intake.troubles, *troubles), tuple(collected), feeds)
+        return IntakeView(*(waiting or (0, 0)), (*self._product.intake.troubles, *troubles), tuple(collected), feeds)
 
     def coverage(self) -> Coverage:
         """What can be seen, no older than a few minutes; in a large lake older, for it takes a look at all events."""
+        from watchfloor.app.coverage import coverage_of
+
         with self._covering:
             until, coverage = self._covered
             began = time.monotonic()
@@ -221,6 +250,8 @@ class Desk:
 
     def replay(self, case_uid: str) -> tuple[Verdict, Verdict]:
         """The stored verdict and the one decided again from its recorded inputs: their bytes must be equal."""
+        from watchfloor.app.decisions import replay
+
         return replay(self._parts, case_uid)
 
     # Bringing in
@@ -230,16 +261,20 @@ class Desk:
 
         Cases are decided by `triage` after it.
         """
+        from watchfloor.app.uploads import named
+
         kept = [row.source for row in self.sources()]
-        return self._pipeline.ingest([u.path for u in uploads], names=named(uploads, kept), by=user)
+        return self._product.pipeline.ingest([u.path for u in uploads], names=named(uploads, kept), by=user)
 
     def uploads(self, limit: int = 20) -> list[Entry]:
         """The ledger's entries of the newest ingests, the newest first. Their bodies are reports."""
+        from watchfloor.app.pipeline import INGESTED
+
         return self._parts.ledger.of_subject(self.tenant, INGESTED, newest=limit)
 
     def triage(self) -> list[str]:
         """Decide every case whose inputs changed; the uids of those."""
-        return self._pipeline.triage()
+        return self._product.pipeline.triage()
 
     # Acting
 

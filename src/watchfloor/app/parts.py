@@ -23,8 +23,6 @@ from watchfloor.core.regrouping import counted_once
 from watchfloor.core.suppression import Suppression
 from watchfloor.ledger.ledger import Ledger
 from watchfloor.ledger.signing import SigningKey
-from watchfloor.respond.approvals import approve
-from watchfloor.respond.keys import KeyRing
 from watchfloor.store.accounts import Accounts
 from watchfloor.store.database import Database
 from watchfloor.store.documents import Documents
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
     from watchfloor.ingest import Normalizer
     from watchfloor.integrations import Actions, Connection
     from watchfloor.respond.executor import Executor
+    from watchfloor.respond.keys import KeyRing
     from watchfloor.respond.playbooks import Playbook
     from watchfloor.store.lake import Lake
     from watchfloor.store.lake_values import LakeValues
@@ -77,7 +76,6 @@ class Parts:
         self.intel_store = IntelStore(self._database)
         self.usual = UsualStore(self._database)
         self.facts = FactStore(self._database)
-        self.keys = KeyRing(home.keys / settings.tenant)
         self._executor: Executor | None = None
 
     def close(self) -> None:
@@ -221,6 +219,12 @@ class Parts:
 
     # Acting
 
+    @cached_property
+    def keys(self) -> KeyRing:
+        from watchfloor.respond.keys import KeyRing
+
+        return KeyRing(self.home.keys / self.tenant)
+
     def roles(self, tenant: str) -> Callable[[str], Iterable[str]]:
         """Who has which roles now; nobody unknown has any."""
 
@@ -236,6 +240,8 @@ class Parts:
         self, plan: Plan, steps: tuple[int, ...], user: str, passphrase: str, *, undo: bool = False
     ) -> Approval:
         """A person's signature over these steps of this plan. Raises RefusedError where it would not hold."""
+        from watchfloor.respond.approvals import approve
+
         return approve(
             plan,
             steps,

@@ -6,42 +6,82 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from watchfloor.app.collected import Collected
-from watchfloor.app.dead_letters import DeadLetters
-from watchfloor.app.desk import Desk
-from watchfloor.app.intake import Intake
-from watchfloor.app.live_sources import LiveSources
+from watchfloor.app.once import once
 from watchfloor.app.parts import Clock, Parts, now
-from watchfloor.app.pipeline import Pipeline
 from watchfloor.app.settings import Settings
-from watchfloor.app.supervisor import Supervisor
 from watchfloor.core.case import Case
 from watchfloor.core.verdict import Verdict
-from watchfloor.improve.summary import Summary, summarise
-from watchfloor.improve.truth import Truth
 from watchfloor.store.accounts import Role
 from watchfloor.store.home import Home
 
 if TYPE_CHECKING:
+    from watchfloor.app.collected import Collected
+    from watchfloor.app.dead_letters import DeadLetters
+    from watchfloor.app.desk import Desk
+    from watchfloor.app.intake import Intake
+    from watchfloor.app.live_sources import LiveSources
+    from watchfloor.app.pipeline import Pipeline
+    from watchfloor.app.rulebook import Rulebook
+    from watchfloor.app.supervisor import Supervisor
+    from watchfloor.improve.summary import Summary
+    from watchfloor.improve.truth import Truth
     from watchfloor.integrations import Connection
 
 
 class Watchfloor:
     """The product. `pipeline` is the machine's half, `desk` the people's, `intake` takes what is handed in live.
 
-    Use as `with Watchfloor.open(home):`.
+    Use as `with Watchfloor.open(home):`. Each of its parts is imported and made when first asked for.
     """
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.pipeline = Pipeline(parts)
-        self.intake = Intake(parts, self.pipeline)
-        self.supervisor = Supervisor(parts)
-        self.rulebook = self.pipeline.rulebook
-        self.desk = Desk(parts, self.pipeline, self.intake, self.supervisor)
-        self.live_sources = LiveSources(parts)
-        self.collected = Collected(parts)
-        self.dead_letters = DeadLetters(parts, self.pipeline.keeper)
+
+    @once
+    def pipeline(self) -> Pipeline:
+        from watchfloor.app.pipeline import Pipeline
+
+        return Pipeline(self.parts)
+
+    @property
+    def rulebook(self) -> Rulebook:
+        return self.pipeline.rulebook
+
+    @once
+    def intake(self) -> Intake:
+        from watchfloor.app.intake import Intake
+
+        return Intake(self.parts, self.pipeline)
+
+    @once
+    def supervisor(self) -> Supervisor:
+        from watchfloor.app.supervisor import Supervisor
+
+        return Supervisor(self.parts)
+
+    @once
+    def desk(self) -> Desk:
+        from watchfloor.app.desk import Desk
+
+        return Desk(self)
+
+    @once
+    def live_sources(self) -> LiveSources:
+        from watchfloor.app.live_sources import LiveSources
+
+        return LiveSources(self.parts)
+
+    @once
+    def collected(self) -> Collected:
+        from watchfloor.app.collected import Collected
+
+        return Collected(self.parts)
+
+    @once
+    def dead_letters(self) -> DeadLetters:
+        from watchfloor.app.dead_letters import DeadLetters
+
+        return DeadLetters(self.parts, self.pipeline.keeper)
 
     @classmethod
     def open(
@@ -91,6 +131,8 @@ class Watchfloor:
 
     def summary(self, truth: Truth | None = None) -> Summary:
         """What all of the tenant's cases come to; against the truth where it is given."""
+        from watchfloor.improve.summary import summarise
+
         parts = self.parts
         findings = {finding.uid: finding for finding in self.pipeline.findings()}
         cases = parts.documents.find(parts.tenant, Case, limit=None)

@@ -34,13 +34,13 @@ def list_(
     from watchfloor.cli.tables import case_line, print_queue
 
     with opened(home) as product:
-        rows = product.desk.queue(disposition=disposition, limit=None)
+        rows = product.desk.queue(disposition=disposition, limit=limit)
         if format == "jsonl":
             findings = {f.uid: f for f in product.pipeline.findings()}
-            lines(case_line(row, findings) for row in rows[:limit])
+            lines(case_line(row, findings) for row in rows)
         else:
-            again = product.desk.reopened([row.case.uid for row in rows[:limit]])
-            print_queue(rows[:limit], len(rows), "--limit N shows more", again)
+            again = product.desk.reopened([row.case.uid for row in rows])
+            print_queue(rows, product.desk.count(disposition), "--limit N shows more", again)
 
 
 @app.command()

@@ -12,9 +12,7 @@ from watchfloor.cli.options import DEFAULT_HOME, HomeDir, OutputFormat
 from watchfloor.cli.output import lines, progress, put, say
 from watchfloor.cli.times import moment
 from watchfloor.core.clock import iso
-from watchfloor.core.entity import Entity
 from watchfloor.core.errors import WatchfloorError
-from watchfloor.core.fact import BEGINNING, FOREVER
 
 if TYPE_CHECKING:
     from watchfloor.app.context import Change
@@ -99,6 +97,7 @@ def show(
     Example: `watchfloor context show user:alice --at 2026-10-13 --known-at 30d`
     """
     from watchfloor.app.context_view import view_of
+    from watchfloor.core.entity import Entity
 
     with opened(home) as product:
         now = product.parts.clock()
@@ -146,11 +145,15 @@ def _print(view: EntityView, shown: list[FactLine]) -> None:
 
 def span(start: int, end: int) -> str:
     """From when to when, in words."""
+    from watchfloor.core.fact import BEGINNING, FOREVER
+
     begin = "as ever" if start == BEGINNING else f"from {iso(start)[:19]}Z"
     return begin if end == FOREVER else f"{begin} until {iso(end)[:19]}Z"
 
 
 def _json(line: FactLine) -> dict[str, object]:
+    from watchfloor.core.fact import BEGINNING, FOREVER
+
     fact = line.fact
     return {
         "uid": fact.uid,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,9 @@ from watchfloor.cli.named import opened
 from watchfloor.cli.options import DEFAULT_HOME, HomeDir
 from watchfloor.cli.output import put, say
 from watchfloor.core.errors import NotFoundError, RefusedError, WatchfloorError
-from watchfloor.core.intake import SourceKind
+
+if TYPE_CHECKING:
+    from watchfloor.core.intake import SourceKind
 
 app = typer.Typer(help="Live sources: add, list, remove, rewind.", no_args_is_help=True)
 

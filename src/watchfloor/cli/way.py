@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from watchfloor.app.similar import SimilarCase
 from watchfloor.app.views import Reopened
 from watchfloor.app.way import shaken, way
 from watchfloor.cli.output import put, wrapped
 from watchfloor.core.clock import iso
 from watchfloor.core.verdict import Stability, Verdict
 from watchfloor.triage.resolutions import SYSTEMS, Resolution
+
+if TYPE_CHECKING:
+    from watchfloor.app.similar import SimilarCase
 
 
 def print_way(verdict: Verdict, *, every: bool) -> None:

@@ -142,12 +142,15 @@ class CaseLines:
         limit: int | None = None,
     ) -> list[str]:
         """The uids of cases, the most pressing first."""
-        query = sa.select(table.c.uid).where(table.c.tenant == checked(tenant))
-        for column, value in ((table.c.status, status), (table.c.disposition, disposition)):
-            if value is not None:
-                query = query.where(column == value)
+        query = sa.select(table.c.uid).where(*_such(tenant, status, disposition))
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(*_order("pressing", False)).limit(limit)).scalars())
+
+    def count(self, tenant: str, *, disposition: Disposition | None = None) -> int:
+        """How many cases there are."""
+        query = sa.select(sa.func.count()).select_from(table).where(*_such(tenant, None, disposition))
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def involving(self, tenant: str, key: str, limit: int) -> list[str]:
         """The uids of the newest cases in whose words an entity's key stands."""
@@ -195,6 +198,11 @@ def _counts(connection: sa.Connection, tenant: str) -> dict[Tab, int]:
     query = sa.select(table.c.tab, sa.func.count()).where(table.c.tenant == checked(tenant)).group_by(table.c.tab)
     found = {tab: int(n) for tab, n in connection.execute(query)}
     return {tab: sum(found.values()) if tab == "all" else found.get(tab, 0) for tab in TABS}
+
+
+def _such(tenant: str, status: str | None, disposition: str | None) -> list[sa.ColumnElement[bool]]:
+    given = ((table.c.status, status), (table.c.disposition, disposition))
+    return [table.c.tenant == checked(tenant), *(column == value for column, value in given if value is not None)]
 
 
 def _wanted(tenant: str, ask: Ask) -> list[sa.ColumnElement[bool]]:

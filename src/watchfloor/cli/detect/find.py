@@ -24,10 +24,10 @@ from watchfloor.cli.options import (
 from watchfloor.cli.output import lines, progress, put, say, wrapped
 from watchfloor.cli.reading import Reading, say_problems
 from watchfloor.cli.times import moment
-from watchfloor.core.context import Company
 from watchfloor.core.errors import WatchfloorError
 
 if TYPE_CHECKING:
+    from watchfloor.core.context import Company
     from watchfloor.core.finding import Finding
     from watchfloor.detect import Detector
     from watchfloor.detect.correlation import Hit
@@ -73,6 +73,7 @@ def run(
         raise typer.BadParameter("name files or folders, or --lake for the events that are kept", param_hint="PATHS")
     if keep:
         raise WatchfloorError("--keep is for --lake", do="Files are kept by: watchfloor triage PATH --home HOME")
+    from watchfloor.core.context import Company
     from watchfloor.detect import Detector
     from watchfloor.ingest import Normalizer
     from watchfloor.ingest.context import load_context
