@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,26 +44,63 @@ def story() -> Story:
 
 @pytest.fixture(scope="session")
 def story_home(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which the bundled story was taken in and decided, once a worker. Tests must not change it.
+    """A home in which the bundled story was taken in and decided. Tests must not change it."""
+    return made_once(tmp_path_factory, "story", lambda home: _decide(story, home, [story.records]))
 
-    Mark tests that use it with `pytest.mark.xdist_group("story")`, so that one worker has them all.
-    """
-    home = tmp_path_factory.mktemp("story") / "home"
-    with Watchfloor.open(home, story.settings()) as product:
-        product.add_user("lena", PASSWORD, ("lead", "analyst"))
-        product.add_user("ana", PASSWORD, ("analyst",))
-        product.pipeline.ingest([story.records])
-        product.pipeline.triage()
-    return home
+
+@pytest.fixture(scope="session")
+def day_home(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `story_home`, with the last of the story's three days alone: a quarter of its cases, of all kinds."""
+    return made_once(tmp_path_factory, "day", lambda home: _decide(story, home, last_day(story.records)))
 
 
 @pytest.fixture
 def decided(story: Story, story_home: Path, tmp_path: Path) -> Iterator[Watchfloor]:
     """The product on a copy of the decided story, connected to the simulated company. Tests may change it."""
-    home = tmp_path / "home"
-    shutil.copytree(story_home, home)
+    with _copied(story, story_home, tmp_path) as product:
+        yield product
+
+
+@pytest.fixture
+def decided_day(story: Story, day_home: Path, tmp_path: Path) -> Iterator[Watchfloor]:
+    """As `decided`, over the last day of the story: for what needs cases of all kinds and not all of them."""
+    with _copied(story, day_home, tmp_path) as product:
+        yield product
+
+
+def last_day(records: Path) -> list[Path]:
+    """The files of the story's last day; those of several days are none."""
+    return sorted(p for p in records.rglob("*") if "2026-10-15" in p.name or "20261015T" in p.name)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that `make` filled, once a run: the first worker makes it, others that want it wait."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made, making = base / f"made-{name}", base / f"making-{name}"
+    with (base / f"made-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(making, ignore_errors=True)  # of a worker that failed
+            make(making)
+            making.rename(made)
+    return made
+
+
+def _decide(story: Story, home: Path, records: list[Path]) -> None:
+    with Watchfloor.open(home, story.settings()) as product:
+        product.add_user("lena", PASSWORD, ("lead", "analyst"))
+        product.add_user("ana", PASSWORD, ("analyst",))
+        product.pipeline.ingest(records)
+        product.pipeline.triage()
+
+
+@contextmanager
+def _copied(story: Story, made: Path, folder: Path) -> Iterator[Watchfloor]:
+    home = folder / "home"
+    shutil.copytree(made, home)
     with (
-        story.company(tmp_path) as company,
+        story.company(folder) as company,
         Watchfloor.open(home, story.settings(), company.connections()) as product,
     ):
         yield product

@@ -113,6 +113,5 @@ def test_an_empty_home_covers_nothing_and_says_so(tmp_path: Path) -> None:
     assert "0 of " in assessed(tmp_path / "new")
 
 
-@pytest.mark.xdist_group("story")
 def test_the_story_covers_all_six_layers(decided: Watchfloor) -> None:
     assert coverage_of(decided.parts).blind() == ()

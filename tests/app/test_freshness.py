@@ -18,13 +18,11 @@ from watchfloor.core.verdict import Verdict
 from watchfloor.triage.bound import ClassRecord
 from watchfloor.triage.catalogue import Catalogue
 
-pytestmark = pytest.mark.xdist_group("story")
-
 Asked = Callable[[], set[str]]
 
 
 @pytest.fixture
-def asked(decided: Watchfloor, monkeypatch: pytest.MonkeyPatch) -> Asked:
+def asked(decided_day: Watchfloor, monkeypatch: pytest.MonkeyPatch) -> Asked:
     """Run triage; the cases that were asked about."""
     found: set[str] = set()
     ask = Catalogue.ask
@@ -37,7 +35,7 @@ def asked(decided: Watchfloor, monkeypatch: pytest.MonkeyPatch) -> Asked:
 
     def run() -> set[str]:
         found.clear()
-        decided.pipeline.triage()
+        decided_day.pipeline.triage()
         return set(found)
 
     return run
@@ -57,28 +55,28 @@ def trail(folder: Path, time: str) -> Path:
     return file
 
 
-def test_what_is_asked_about_again(decided: Watchfloor, asked: Asked, tmp_path: Path) -> None:
-    """One product from change to change: each looks at the whole story, which takes its time."""
-    desk = decided.desk
-    assert asked() == set(cases(decided)), "a process that has just started knows nothing"
+def test_what_is_asked_about_again(decided_day: Watchfloor, asked: Asked, tmp_path: Path) -> None:
+    """One product from change to change: each looks at all cases, which takes its time."""
+    desk = decided_day.desk
+    assert asked() == set(cases(decided_day)), "a process that has just started knows nothing"
     unanswered = {row.case.uid for row in desk.queue(limit=None) if row.verdict and row.verdict.could_not_check}
     rest = asked()
     assert rest <= unanswered
 
-    noon = 1_791_979_200_000
-    decided.pipeline.ingest([trail(tmp_path, "2026-10-14T12:00:00Z")])
-    after = {uid for uid, case in cases(decided).items() if case.last_time > noon}
+    noon = 1_792_065_600_000
+    decided_day.pipeline.ingest([trail(tmp_path, "2026-10-15T12:00:00Z")])
+    after = {uid for uid, case in cases(decided_day).items() if case.last_time > noon}
     assert asked() - rest == after - rest, "what comes late is history of the cases after it"
-    assert 0 < len(after) < len(cases(decided))
-    decided.pipeline.ingest([trail(tmp_path, "2026-11-14T12:00:00Z")])
+    assert 0 < len(after) < len(cases(decided_day))
+    decided_day.pipeline.ingest([trail(tmp_path, "2026-11-14T12:00:00Z")])
     assert asked() == rest, "it is after all of them"
 
     queued = desk.queue(disposition="queue", limit=None)
     case = next(row.case for row in queued if row.verdict and row.verdict.wants_to_close)
     desk.resolve(case.uid, "malicious", "lena", "malicious.contained")
     again = asked()
-    assert {c.uid for c in cases(decided).values() if c.detection_class == case.detection_class} <= again
-    assert len(again) < len(cases(decided)) / 2, "an attack among what would be closed tells of its class"
+    assert {c.uid for c in cases(decided_day).values() if c.detection_class == case.detection_class} <= again
+    assert len(again) < len(cases(decided_day)) / 2, "an attack among what would be closed tells of its class"
 
 
 WORLD = World("catalogue", "scorecard", "policy", "context", (1, 2), 3)

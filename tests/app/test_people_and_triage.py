@@ -8,13 +8,11 @@ from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.case import Case
 from watchfloor.core.context import Context
 
-pytestmark = pytest.mark.xdist_group("story")
-
 
 def test_a_case_that_is_assigned_while_it_is_decided_stays_assigned(
-    decided: Watchfloor, monkeypatch: pytest.MonkeyPatch
+    decided_day: Watchfloor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, parts = decided.desk, decided.parts
+    desk, parts = decided_day.desk, decided_day.parts
     case = next(row.case for row in desk.queue(disposition="escalate", limit=None))
     monkeypatch.setattr(parts, "context", Context())  # facts change, so that cases are decided anew
     ask = parts.catalogue.ask
@@ -25,5 +23,5 @@ def test_a_case_that_is_assigned_while_it_is_decided_stays_assigned(
         return ask(one, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(parts.catalogue, "ask", asked)
-    assert case.uid in decided.pipeline.triage()
+    assert case.uid in decided_day.pipeline.triage()
     assert parts.documents.get(parts.tenant, Case, case.uid).assignee == "ana"

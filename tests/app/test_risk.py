@@ -39,13 +39,13 @@ def test_entities_have_a_risk_over_their_cases(decided: Watchfloor) -> None:
     assert [risk.log_odds for risk in found.values()] == sorted((r.log_odds for r in found.values()), reverse=True)
 
 
-def test_a_verdict_does_not_read_the_risk(decided: Watchfloor) -> None:
+def test_a_verdict_does_not_read_the_risk(decided_day: Watchfloor) -> None:
     """Findings of another risk, and of none as those from before there was any: the same verdict, byte for byte."""
-    documents, tenant = decided.parts.documents, decided.parts.tenant
-    (row,) = decided.desk.queue(disposition="escalate", limit=1)
+    documents, tenant = decided_day.parts.documents, decided_day.parts.tenant
+    (row,) = decided_day.desk.queue(disposition="escalate", limit=1)
     found = documents.get_many(tenant, Finding, row.case.findings)
     documents.put(tenant, *(finding.model_copy(update={"risk": None}) for finding in found))
-    stored, again = decided.desk.replay(row.case.uid)
+    stored, again = decided_day.desk.replay(row.case.uid)
     assert stored.canonical() == again.canonical()
-    assert row.case.uid not in decided.desk.triage()
+    assert row.case.uid not in decided_day.desk.triage()
     assert documents.get(tenant, Case, row.case.uid).risk is None

@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from watchfloor.app.decisions import DecisionRecord
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.clock import parse_iso
 from watchfloor.core.verdict import Verdict
 from watchfloor.store.spool import Parcel, Spool
-
-pytestmark = pytest.mark.xdist_group("story")
 
 
 def contents(product: Watchfloor) -> dict[str, set[tuple[str, str]]]:
@@ -38,13 +34,14 @@ def near(product: Watchfloor) -> dict[str, tuple[str, ...]]:
     }
 
 
-def test_nothing_changes_when_no_fact_changes(decided: Watchfloor) -> None:
-    before = {row.case.uid: row.verdict for row in decided.desk.queue(limit=None)}
-    assert decided.pipeline.triage() == []
-    assert {row.case.uid: row.verdict for row in decided.desk.queue(limit=None)} == before
+def test_nothing_changes_when_no_fact_changes(decided_day: Watchfloor) -> None:
+    before = {row.case.uid: row.verdict for row in decided_day.desk.queue(limit=None)}
+    assert decided_day.pipeline.triage() == []
+    assert {row.case.uid: row.verdict for row in decided_day.desk.queue(limit=None)} == before
 
 
-def test_a_changed_asset_reopens_exactly_the_verdicts_that_rested_on_it(decided: Watchfloor) -> None:
+def test_a_changed_asset_reopens_exactly_the_verdicts_that_rested_on_it(decided_day: Watchfloor) -> None:
+    decided = decided_day
     context = decided.parts.context
     before, near_before = contents(decided), near(decided)
     records = decided.parts.documents.find(decided.parts.tenant, DecisionRecord, limit=None)
@@ -83,8 +80,10 @@ def cites(verdict: Verdict, address: str) -> bool:
     return any(c.grounded and f"Address {address} is named" in c.sentence for c in verdict.claims)
 
 
-def test_a_verdict_is_decided_anew_when_a_feed_names_what_it_rests_on_or_takes_it_back(decided: Watchfloor) -> None:
-    product = decided
+def test_a_verdict_is_decided_anew_when_a_feed_names_what_it_rests_on_or_takes_it_back(
+    decided_day: Watchfloor,
+) -> None:
+    product = decided_day
     spool = Spool(product.parts.home.spool)
     try:
         product.parts.clock = lambda: parse_iso("2026-10-15T17:00:00Z")

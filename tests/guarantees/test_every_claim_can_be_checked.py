@@ -11,8 +11,6 @@ from watchfloor.core.grounding import check
 from watchfloor.core.noun import digest_of
 from watchfloor.store.evidence import DamagedError
 
-pytestmark = pytest.mark.xdist_group("story")
-
 
 def test_each_claim_of_each_verdict_quotes_the_very_bytes_of_its_evidence(decided: Watchfloor) -> None:
     claims = [claim for row in decided.desk.queue(limit=None) if row.verdict for claim in row.verdict.claims]

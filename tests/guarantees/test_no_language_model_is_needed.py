@@ -6,13 +6,9 @@ import importlib.util
 import subprocess
 import sys
 
-import pytest
-
 from watchfloor.app.watchfloor import Watchfloor
 from watchfloor.core.question import TRUSTED_COLLECTORS
 from watchfloor.triage.catalogue import Catalogue
-
-pytestmark = pytest.mark.xdist_group("story")
 
 LANGUAGE_MODEL_PACKAGES = ("openai", "anthropic", "pydantic_ai", "transformers", "torch", "ollama", "litellm")
 

@@ -11,8 +11,6 @@ from watchfloor.core.errors import RefusedError
 from watchfloor.core.plan import Approval, Plan
 from watchfloor.integrations import Client
 
-pytestmark = pytest.mark.xdist_group("story")
-
 
 @pytest.fixture
 def case(decided: Watchfloor) -> CaseView:

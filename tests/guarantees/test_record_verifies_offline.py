@@ -175,7 +175,6 @@ def test_a_log_rewritten_from_one_entry_on_is_found_and_located(export: Export, 
     assert [problem[1:3] for problem in found] == [(3, export.starts[3]), (4, found[1][2])]
 
 
-@pytest.mark.xdist_group("story")
 def test_the_products_own_record_and_its_proofs_verify_alone(decided: Watchfloor, tmp_path: Path) -> None:
     """The record of the bundled story, as an auditor has it; and one entry that is proven without the others."""
     before = decided.desk.ledger_state().size

@@ -120,9 +120,7 @@ def log_in(page: Page, console: Console) -> None:
     page.wait_for_selector("[data-row]")
 
 
-@pytest.mark.parametrize(
-    "served", ["running_console", pytest.param("story_console", marks=pytest.mark.xdist_group("story"))]
-)
+@pytest.mark.parametrize("served", ["running_console", "story_console"])
 def test_from_login_to_an_executed_and_verified_plan(page: Page, served: str, request: pytest.FixtureRequest) -> None:
     console: Console = request.getfixturevalue(served)
     log_in(page, console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from watchfloor.app.parts import Parts
@@ -81,6 +82,12 @@ class DecisionRecord(Noun):
         return self.model_copy(update=blank) == other.model_copy(update=blank)
 
 
+# Many decisions rest on the same bytes, and nouns do not change.
+_question = lru_cache(maxsize=2_000)(Question.from_json)
+_scorecard = lru_cache(maxsize=20)(Scorecard.from_json)
+_policy = lru_cache(maxsize=20)(Policy.from_json)
+
+
 def replay(parts: Parts, case_uid: str) -> tuple[Verdict, Verdict]:
     """The stored verdict, and the one that its recorded inputs give when decided again. Raises NotFoundError."""
     documents, tenant = parts.documents, parts.tenant
@@ -93,18 +100,19 @@ def replay(parts: Parts, case_uid: str) -> tuple[Verdict, Verdict]:
 
 def recorded(parts: Parts, record: DecisionRecord) -> Inputs:
     """The inputs of a decision, byte for byte. Raises NotFoundError or DamagedError where they are not kept so."""
-    tenant, read = parts.tenant, parts.evidence.get_bytes
+    tenant, read = parts.tenant, parts.evidence.get_all_bytes
+    scorecard, policy, *questions = read(tenant, (record.scorecard, record.policy, *record.questions))
     return Inputs(
         tenant=tenant,
         case=record.case,
         findings=tuple(_findings(parts, record)),
         catalogue=record.catalogue,
-        questions=tuple(Question.from_json(read(tenant, digest)) for digest in record.questions),
+        questions=tuple(map(_question, questions)),
         asked=record.asked,
         not_asked=record.not_asked,
         evidence=tuple(_evidence(parts, record)),
-        scorecard=Scorecard.from_json(read(tenant, record.scorecard)),
-        policy=Policy.from_json(read(tenant, record.policy)),
+        scorecard=_scorecard(scorecard),
+        policy=_policy(policy),
         labels=record.labels,
         escalated_near=record.escalated_near,
         as_of=record.time,
@@ -114,8 +122,7 @@ def recorded(parts: Parts, record: DecisionRecord) -> Inputs:
 def _findings(parts: Parts, record: DecisionRecord) -> Iterator[Finding]:
     fixed = [uid for uid in record.findings if uid not in record.changing]
     yield from parts.documents.get_many(parts.tenant, Finding, fixed)
-    for digest in record.changing.values():
-        yield Finding.from_json(parts.evidence.get_bytes(parts.tenant, digest))
+    yield from map(Finding.from_json, parts.evidence.get_all_bytes(parts.tenant, record.changing.values()))
 
 
 def _evidence(parts: Parts, record: DecisionRecord) -> Iterator[Evidence]:
