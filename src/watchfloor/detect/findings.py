@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from watchfloor.content import documents, folder
@@ -110,8 +111,9 @@ class Threads:
         self._rows = rows
 
     @classmethod
+    @cache
     def shipped(cls) -> Threads:
-        """The shipped table. Raises WatchfloorError that names the place of a mistake."""
+        """The shipped table, read once a process. Raises WatchfloorError that names the place of a mistake."""
         rows = [row for document in documents(folder("sigma") / "threads.yaml") for row in document.data]
         for row in rows:
             if not {"thread", "places"} <= row.keys():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +48,7 @@ class Normalizer:
     def shipped(cls, *more: Path) -> Normalizer:
         """The mappings that come with the product, and those of further files or folders, first at equal rank."""
         own = [m for path in more for m in load(path)]
-        shipped = load(folder("mappings"), check=False)
+        shipped = _of_the_product()
         base = next(m for m in shipped if m.name == BASE)
         return cls(sorted([*own, *(m for m in shipped if m is not base)], key=lambda m: m.rank), base)
 
@@ -120,6 +121,12 @@ class Normalizer:
         return Explanation(
             shape, taking.name, taking.because(data), kind.name, kind.ocsf_class.caption, tuple(passed), problem
         )
+
+
+@cache
+def _of_the_product() -> tuple[Mapping, ...]:
+    """Read once a process: nothing changes them, and what compiling them costs is paid once."""
+    return tuple(load(folder("mappings"), check=False))
 
 
 def _event(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from watchfloor.content import documents, folder
@@ -35,8 +36,9 @@ class FieldNames:
         self._known: dict[tuple[str, tuple[tuple[str, str], ...], str], Field] = {}
 
     @classmethod
+    @cache
     def shipped(cls) -> FieldNames:
-        """The shipped field names. Raises WatchfloorError that names the place of a mistake."""
+        """The shipped field names, read once a process. Raises WatchfloorError that names the place of a mistake."""
         sections = []
         for document in documents(folder("sigma") / "fields.yaml"):
             for section in document.data:

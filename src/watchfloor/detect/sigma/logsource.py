@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from watchfloor.content import documents, folder
@@ -45,11 +46,13 @@ class LogSources:
     """What each log source means in terms of an event."""
 
     def __init__(self, table: Mapping[LogSource, list[Alternative]]) -> None:
-        self._table = table
+        self._table = [(key.named.items(), some) for key, some in table.items()]
+        self._known: dict[LogSource, list[Alternative]] = {}
 
     @classmethod
+    @cache
     def shipped(cls) -> LogSources:
-        """The shipped table. Raises WatchfloorError that names the place of a mistake."""
+        """The shipped table, read once a process. Raises WatchfloorError that names the place of a mistake."""
         table: dict[LogSource, list[Alternative]] = {}
         for document in documents(folder("sigma") / "logsources.yaml"):
             for row in document.data:
@@ -64,9 +67,13 @@ class LogSources:
 
         A log source also means what every narrower one means: `category: process_creation` that of any product.
         """
-        own = {part: frozenset({value.lower()}) for part, value in source.named.items()}
-        rows = [row for key, some in self._table.items() if source.named.items() <= key.named.items() for row in some]
-        return [own, *rows]
+        found = self._known.get(source)
+        if found is None:
+            named = source.named.items()
+            own = {part: frozenset({value.lower()}) for part, value in named}
+            rows = [row for wider, some in self._table if named <= wider for row in some]
+            found = self._known[source] = [own, *rows]
+        return found
 
 
 def _alternative(row: Mapping[str, Any]) -> Alternative:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import msgspec
 
@@ -55,5 +55,11 @@ class Rule:
     @cached_property
     def node(self) -> Node:
         """Made when first asked for: of most rules no event is ever seen."""
-        named = self.logsource.named
-        return read(msgspec.msgpack.decode(self.written), lambda name: self.names.field(name, named, self.taxonomy))
+        return _node(self.written, self.names, self.logsource, self.taxonomy)
+
+
+@lru_cache(maxsize=1_000)
+def _node(written: bytes, names: FieldNames, logsource: LogSource, taxonomy: str) -> Node:
+    """Nodes do not change, and our own rules are loaded with every detector of a process."""
+    named = logsource.named
+    return read(msgspec.msgpack.decode(written), lambda name: names.field(name, named, taxonomy))
