@@ -4,6 +4,7 @@ end by themselves are run, page by page, in a folder that holds what the pages s
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -139,7 +140,9 @@ def reader(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     folder = tmp_path / "reader"
     shutil.copytree(prepared, folder)
     monkeypatch.chdir(folder)
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"  # compiling all rules anew is no page's point
     for name, value in (
+        ("XDG_CACHE_HOME", str(caches)),
         ("HOME", str(folder)),
         ("WATCHFLOOR_HOME", "home"),
         ("WATCHFLOOR_USER", "ana"),
