@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +48,9 @@ def checks(home: Path, rules: Sequence[Path] = ()) -> Iterator[Check]:
     yield from _rules(rules, home)
 
 
+@cache
 def _content() -> str:
+    """Nothing of a home: once a process says it all."""
     from watchfloor import content
     from watchfloor.detect import Detector
     from watchfloor.ingest.mappings import load

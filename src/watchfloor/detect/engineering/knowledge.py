@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from watchfloor.content import documents, folder, heads
@@ -26,7 +27,7 @@ class Knowledge:
         self._sources = LogSources.shipped()
         self._names = FieldNames.shipped()
         self._of_mappings = _sources_of_mappings()
-        self._sections = [s for document in documents(folder("sigma") / "fields.yaml") for s in document.data]
+        self._sections = _sections()
         used: dict[LogSource, Counter[str]] = defaultdict(Counter)
         for rule in rules:
             used[rule.logsource].update({item.field for item in rule.items if item.field})
@@ -93,8 +94,14 @@ def _did_you_mean(near: str) -> str:
     return f"Did you mean `{near}`? Case counts" if near else ""
 
 
+@cache
+def _sections() -> list[Any]:
+    return [section for document in documents(folder("sigma") / "fields.yaml") for section in document.data]
+
+
+@cache
 def _sources_of_mappings() -> list[dict[str, str]]:
-    """The log sources that mappings give to events."""
+    """The log sources that mappings give to events; read once a process, as all that comes with the product."""
     found: list[dict[str, str]] = []
     for document, _ in heads(folder("mappings"), frozenset({"logsource", "types"})):
         base: dict[str, Any] = document.data.get("logsource") or {}
