@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,9 @@ def test_a_mapping_that_fails_keeps_the_record_as_base_event(normalizer: Normali
     data = {"eventSource": "s3.amazonaws.com", "eventName": "X", "awsRegion": "r", "userIdentity": {"arn": 1}}
     data["eventTime"] = "2026-10-13T07:01:02Z"
     record = record_of(data)
-    broken = Normalizer.shipped().only("aws_cloudtrail")
-    broken.mappings[0].kind_of = lambda _: 1 / 0  # type: ignore[assignment,return-value]
-    event = broken.event(record)
+    broken = copy(normalizer.only("aws_cloudtrail").mappings[0])  # mappings are those of the whole process
+    broken.kind_of = lambda _: 1 / 0  # type: ignore[assignment,return-value]
+    event = Normalizer([broken], normalizer.base).event(record)
     assert event.mapping == "base"
     assert "ZeroDivisionError" in event.ocsf["unmapped"]["problem"]
     assert event.time == 1791874862000
