@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from watchfloor.app.story import Story
 from watchfloor.app.watchfloor import Watchfloor
+from watchfloor.respond import keys
+from watchfloor.store import accounts
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"
@@ -21,6 +24,17 @@ PASSWORD = "correct horse battery"
 # A busy machine is no failure: no test is timed, and slow generation of examples is no reason to stop.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def costs_of_guessing() -> Iterator[tuple[PasswordHasher, int]]:
+    """The product's own hasher of passwords and scrypt's N for keys. The cost that stops guessing would stop tests as
+    well, so that they have cheap ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        own = accounts._HASHER, keys._N
+        patch.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        patch.setattr(keys, "_N", 2**10)
+        yield own
 
 
 @pytest.fixture(scope="session")

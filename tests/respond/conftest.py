@@ -9,7 +9,7 @@ import pytest
 
 from tests.respond.desk import CONTEXT, Desk
 from watchfloor.integrations.simulated_company import SimulatedCompany
-from watchfloor.respond import executor, keys
+from watchfloor.respond import executor
 
 
 @pytest.fixture
@@ -25,9 +25,3 @@ def desk(tmp_path: Path, company: SimulatedCompany, monkeypatch: pytest.MonkeyPa
     made.executor.start()
     yield made
     made.close()
-
-
-@pytest.fixture(autouse=True)
-def _cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cost that stops guessing stops tests as well."""
-    monkeypatch.setattr(keys, "_N", 2**10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from watchfloor.core.clock import HOUR, MINUTE, SECOND
 from watchfloor.core.errors import NotFoundError, RefusedError, WatchfloorError
@@ -123,3 +124,11 @@ def test_a_malformed_tenant_is_refused(accounts: Accounts) -> None:
     ):
         with pytest.raises(RefusedError, match="not a tenant's name"):
             call()
+
+
+def test_a_password_costs_who_guesses_it(costs_of_guessing: tuple[PasswordHasher, int]) -> None:
+    """What the product has, not the cheap costs of tests: RFC 9106's second choice, and for keys 64 MiB of scrypt."""
+    hasher, scrypt_n = costs_of_guessing
+    assert hasher.time_cost >= 3
+    assert hasher.memory_cost >= 64 * 1024
+    assert scrypt_n >= 2**16
