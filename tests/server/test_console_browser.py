@@ -22,7 +22,7 @@ from watchfloor.server.pages import render
 from watchfloor.store.accounts import Accounts
 
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -89,20 +89,27 @@ def story_console(decided: Watchfloor) -> Iterator[Console]:
         yield Console(url, "lena", PASSWORD, case)
 
 
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """A page that must have no error: not of a script, not of the content security policy. Outlives the server."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        found = browser.new_page(viewport={"width": 1280, "height": 900})
-        found.set_default_timeout(60_000)  # a busy machine is no failure
-        problems: list[str] = []
-        found.on("pageerror", lambda error: problems.append(str(error)))
-        found.on("console", lambda m: problems.append(m.text) if worth_telling(m) else None)
+        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield found
-        browser.close()
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page with cookies and storage of its own, that must have no error: not of a script, not of the content security
+    policy. Outlives the server."""
+    found = browser.new_page(viewport={"width": 1280, "height": 900})
+    found.set_default_timeout(60_000)  # a busy machine is no failure
+    problems: list[str] = []
+    found.on("pageerror", lambda error: problems.append(str(error)))
+    found.on("console", lambda m: problems.append(m.text) if worth_telling(m) else None)
+    yield found
+    found.close()
     assert not problems, "\n".join(problems)
 
 
