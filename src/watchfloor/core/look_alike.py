@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from confusable_homoglyphs import confusables
 from publicsuffixlist import PublicSuffixList
 
 from watchfloor.core.text import whole
@@ -86,6 +85,8 @@ def skeleton(text: str) -> str:
 def _plain_letter(sign: str) -> str:
     if sign.isascii():
         return sign
+    from confusable_homoglyphs import confusables  # its table takes long to load, and few texts need it
+
     found = confusables.is_confusable(sign, preferred_aliases=["latin"], greedy=True)
     glyphs = [g["c"] for one in found or () for g in one["homoglyphs"] if g["c"].isascii()]
     return str(min(glyphs)).lower() if glyphs else sign
