@@ -192,8 +192,11 @@ def test_lists_follow_what_happens_elsewhere(page: Page, console_and_desk: tuple
     console, desk = console_and_desk
     log_in(page, console)
     page.wait_for_timeout(500)
+    page.keyboard.press("j")
+    stands = page.locator("[data-row].at").get_attribute("id")
     desk.assign(console.case_uid, "ana", "ana")
     page.wait_for_selector(f"#row-{console.case_uid} .c-with:has-text('ana')")
+    assert page.locator("[data-row].at").get_attribute("id") == stands, "who reads stands where they stood"
     assert page.locator(".tab-now b").inner_text() == "2"
     desk.resolve(console.case_uid, "malicious", "ana", "malicious.contained")
     page.wait_for_selector(f"#row-{console.case_uid}", state="detached")

@@ -5,12 +5,20 @@ const main = () => document.getElementById("main");
 const drawer = document.getElementById("drawer");
 
 // Keys: j and k move in the queue, Enter opens, / finds, Escape closes the drawer.
+// The line where the reader stands, by its id: a page that is fetched again does not know it.
+let standing = "";
+
+function stand() {
+  document.querySelectorAll("[data-row]").forEach((row) => row.classList.toggle("at", row.id === standing));
+}
+
 function move(step) {
   const rows = [...document.querySelectorAll("[data-row]")];
   if (!rows.length) return;
   const at = rows.findIndex((row) => row.classList.contains("at"));
   const next = Math.min(Math.max(at + step, 0), rows.length - 1);
-  rows.forEach((row, index) => row.classList.toggle("at", index === next));
+  standing = rows[next].id;
+  stand();
   rows[next].scrollIntoView({ block: "nearest" });
   rows[next].querySelector("[data-open]").focus({ preventScroll: true });
 }
@@ -167,3 +175,4 @@ document.head.append(standIn);
 drawGraph();
 offerTickAll();
 document.addEventListener("htmx:after:swap", offerTickAll);
+document.addEventListener("htmx:after:swap", stand);
