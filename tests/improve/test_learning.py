@@ -82,7 +82,9 @@ def test_what_an_attacker_writes_is_never_learnt_to_speak_for_innocence(seed: in
 
 @settings(max_examples=8)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.sampled_from(TRUTHS[1:]))
-def test_more_benign_labels_do_not_raise_the_suspicion_of_their_class_beyond_a_step(seed: int, more: int, benign: str) -> None:
+def test_more_benign_labels_do_not_raise_the_suspicion_of_their_class_beyond_a_step(
+    seed: int, more: int, benign: str
+) -> None:
     before = company(seed, 40)
     again = [
         example(10_000 + n, benign, group=f"company-{seed}", detection="d3").model_copy(  # type: ignore[arg-type]
