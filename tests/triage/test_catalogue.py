@@ -13,9 +13,8 @@ from watchfloor.core.context import Asset, Context, Identity
 from watchfloor.core.errors import WatchfloorError
 from watchfloor.core.evidence import Evidence
 from watchfloor.core.finding import Severity
-from watchfloor.core.grounding import check
+from watchfloor.core.grounding import problem_of_all
 from watchfloor.core.question import TRUSTED_COLLECTORS
-from watchfloor.core.verdict import Claim
 from watchfloor.triage.catalogue import Catalogue, outcome
 
 SHIPPED = Catalogue.shipped()
@@ -78,17 +77,7 @@ def test_every_answer_of_a_question_is_tested_and_its_claims_are_grounded(uid: s
         assert "{" not in answer.claim
         # The same evidence as `try_out` reads, so that the citations can be checked against it.
         evidence = Evidence.of(_lookup(uid), example.evidence, at=0, source="example")
-        claim = Claim(
-            uid="c",
-            sentence=answer.claim,
-            question=uid,
-            about="x",
-            supports="malicious",
-            strength=0.0,
-            citations=answer.citations,
-            grounded=False,
-        )
-        assert check(claim, {evidence.uid: evidence}).problem == ""
+        assert problem_of_all(answer.citations, {evidence.uid: evidence}) == ""
     assert {o.value for o in SHIPPED.questions[uid].answers} <= values
 
 

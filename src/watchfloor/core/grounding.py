@@ -8,16 +8,6 @@ from functools import lru_cache
 from watchfloor.core.evidence import Citation, Evidence
 from watchfloor.core.noun import digest_of
 from watchfloor.core.spans import span_of
-from watchfloor.core.verdict import Claim
-
-
-def check(claim: Claim, evidence: Mapping[str, Evidence]) -> Claim:
-    """The claim with `grounded` set, and `problem` naming the first citation that does not hold.
-
-    `evidence` maps evidence uids to evidence. A claim with no citation at all is not grounded.
-    """
-    problem = problem_of_all(claim.citations, evidence)
-    return claim.model_copy(update={"grounded": not problem, "problem": problem})
 
 
 def problem_of_all(citations: Sequence[Citation], evidence: Mapping[str, Evidence]) -> str:
