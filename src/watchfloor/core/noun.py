@@ -101,8 +101,11 @@ class Noun(BaseModel):
         """The digest of the canonical bytes, reckoned once: a noun is frozen."""
         known = self.__dict__.get("_digest")
         if known is None:
-            known = self.__dict__["_digest"] = digest_of(self.canonical())
+            known = self.__dict__["_digest"] = self._reckoned()
         return str(known)
+
+    def _reckoned(self) -> str:
+        return digest_of(self.canonical())
 
 
 def canonical_of(value: Noun | Mapping[str, Any]) -> bytes:

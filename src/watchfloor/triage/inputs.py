@@ -88,14 +88,8 @@ class Inputs(Noun):
             as_of=as_of,
         )
 
-    def digest(self) -> str:
-        """Of everything, reckoned once. What many cases share goes in by its own digest."""
-        known = self.__dict__.get("_digest")
-        if known is None:
-            known = self.__dict__["_digest"] = self._reckoned()
-        return str(known)
-
     def _reckoned(self) -> str:
+        """The digest of everything. What many cases share goes in by its own."""
         own = {name: getattr(self, name) for name in type(self).model_fields}
         shared = {
             "questions": [question.digest() for question in self.questions],

@@ -26,31 +26,20 @@ JITTERS, JITTER, SHUFFLES = 16, 0.25, 2
 _PLACES = 4
 
 
-class _Try(NamedTuple):
-    """Other weights, or another base, to add up."""
-
-    kind: str
-    weights: Mapping[str, Vector]
-    base: Vector
-    answer: Answer | None = None
-    value: str = ""
-
-
 class Shaken(NamedTuple):
     """What one perturbation comes to."""
 
-    posterior: Weights
     kind: str
-    answer: Answer | None
+    posterior: Weights
+    answer: Answer | None = None
     """The one answer that was left out or turned, ..."""
-    value: str
+    value: str = ""
     """... and what it was turned to."""
 
 
 def shaken(terms: Terms, questions: Iterable[Question], seed: str) -> tuple[Shaken, ...]:
     """All perturbations of a decision's terms. The same `seed` draws the same."""
-    tries = _tries(terms, {q.id: q for q in questions}, seed)
-    return tuple(Shaken(terms.posterior_of(one.weights, one.base), one.kind, one.answer, one.value) for one in tries)
+    return tuple(_tries(terms, {q.id: q for q in questions}, seed))
 
 
 def stability(board: Board, settled: Settled, tries: Iterable[Shaken]) -> Stability:
@@ -83,21 +72,21 @@ def stability(board: Board, settled: Settled, tries: Iterable[Shaken]) -> Stabil
     )
 
 
-def _tries(terms: Terms, questions: Mapping[str, Question], seed: str) -> Iterator[_Try]:
-    weights, base = terms.weights, terms.base
+def _tries(terms: Terms, questions: Mapping[str, Question], seed: str) -> Iterator[Shaken]:
+    weights, base, posterior = terms.weights, terms.base, terms.posterior_of
     for uid, answer in sorted(terms.counted.items()):
-        yield _Try("left_out", {name: w for name, w in weights.items() if name != uid}, base, answer)
+        yield Shaken("left_out", posterior({name: w for name, w in weights.items() if name != uid}, base), answer)
         known = prospect(questions[uid], terms.scorecard).weights
         for value in _neighbours(known, answer.value):
-            yield _Try("neighbour", {**weights, uid: known[value]}, base, answer, value)
+            yield Shaken("neighbour", posterior({**weights, uid: known[value]}, base), answer, value)
     for n in range(JITTERS if weights else 0):
-        shaken = {uid: _times(w, 1.0 + JITTER * (2.0 * _drawn(seed, n, uid) - 1.0)) for uid, w in weights.items()}
-        yield _Try("weights", shaken, base)
+        jittered = {uid: _times(w, 1.0 + JITTER * (2.0 * _drawn(seed, n, uid) - 1.0)) for uid, w in weights.items()}
+        yield Shaken("weights", posterior(jittered, base))
     for odds in (0.5, 2.0):
-        yield _Try("prior", weights, (base[0] + log(odds), base[1], base[2]))
+        yield Shaken("prior", posterior(weights, (base[0] + log(odds), base[1], base[2])))
     for n in range(SHUFFLES if weights else 0):
         order = sorted((_drawn(seed, -1 - n, uid), uid) for uid in weights)
-        yield _Try("order", {uid: weights[uid] for _, uid in order}, base)
+        yield Shaken("order", posterior({uid: weights[uid] for _, uid in order}, base))
 
 
 def _drawn(seed: str, number: int, uid: str) -> float:

@@ -63,8 +63,7 @@ def _problem(answer: Answer, item: Evidence | None, evidence: Mapping[str, Evide
     """Why what was read does not hold, or the empty string."""
     if answer.status == "answered":
         return problem_of_all(answer.citations, evidence)
-    changed = item is not None and not intact(item)
-    return f"evidence {item.uid} has changed since it was recorded" if item is not None and changed else ""
+    return "" if item is None or intact(item) else f"evidence {item.uid} has changed since it was recorded"
 
 
 def _struck(answer: Answer, problem: str) -> Answer:
